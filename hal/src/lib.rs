@@ -1,1 +1,24 @@
-//! Placeholder.
+//! Kiosk devices behind small traits: receipt printers, card readers, document scanners, touch.
+//!
+//! Three layers, three kinds of file. A **transport** moves bytes with a deadline. A **codec** is
+//! pure: bytes to types and back, never a panic. A **driver** knows the sequence and the recovery.
+//! One thread owns one device; the world hears of it through one bounded channel of [`Event`]s.
+//!
+//! Promises: a command ends in exactly one completion; *printed* is said only with the printer's
+//! proof; a card reaches only the reader that was armed; nothing is printed twice by itself.
+//!
+//! Never: knows what a kiosk, a service or a citizen is; speaks words (only codes); logs card data.
+
+pub mod card;
+pub mod device;
+pub mod document;
+pub mod factory;
+pub mod pointer;
+pub mod printer;
+pub mod selector;
+#[cfg(feature = "sim")]
+pub mod sim;
+pub mod transport;
+
+pub use device::{Class, Deadline, DeviceError, Event, EventSink, Health, Trouble};
+pub use selector::Selector;

@@ -1,0 +1,1 @@
+//! Which driver opens which selector: one table.

@@ -1,0 +1,1 @@
+//! Simulated devices that behave like the wire and fault on request.
