@@ -6,8 +6,11 @@
 //!
 //! Never: reads a clock, opens a file or a socket, starts a thread, logs a citizen's answer.
 
+pub mod catalogue;
 pub mod claim;
+pub mod form;
 pub mod ids;
 pub mod policy;
+pub mod request;
 pub mod secret;
 pub mod wire;
