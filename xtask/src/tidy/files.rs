@@ -66,7 +66,7 @@ fn read_into(root: &Path, directory: &Path, sources: &mut Vec<Source>) -> Result
 
 fn is_text(path: &Path, directory: &Path) -> bool {
     let known = path.extension().is_some_and(|e| EXTENSIONS.iter().any(|known| e == *known));
-    known || directory.ends_with(".ci")
+    known || directory.file_name().is_some_and(|name| name == ".ci")
 }
 
 /// `.rs` and `.slint` files stay under [`LINES_MAX`] lines or say why not.

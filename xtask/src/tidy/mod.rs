@@ -3,7 +3,7 @@
 //! | rule | fails on |
 //! |---|---|
 //! | `arrow` | a dependency between our crates that the map does not have |
-//! | `pure` | IO, a clock or randomness in what kiosk-core links |
+//! | `pure` | a crate with IO or randomness in what kiosk-core links |
 //! | `lints` | a crate that does not take the workspace's lints |
 //! | `licence` | a linked crate whose licence `deny.toml` does not allow |
 //! | `ban` | a linked crate that `deny.toml` bans |
