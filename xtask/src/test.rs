@@ -32,6 +32,8 @@ const CLIPPY: Step = Step {
     args: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
     thorough: true,
 };
+/// Whole-system tests start our binaries; without this step they would start yesterday's.
+const BINARIES: Step = Step { name: "build", args: &["build", "--workspace", "--bins"], thorough: false };
 const NEXTEST: Step =
     Step { name: "tests", args: &["nextest", "run", "--workspace", "--no-fail-fast"], thorough: false };
 const LIBTEST: Step = Step {
@@ -51,7 +53,7 @@ pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
     }
     let root = workspace::load()?.root;
     let nextest = within(NEXTEST_PROBE_LIMIT, &mut cargo(&["nextest", "--version"]))? == Silent::Succeeded;
-    let steps = [FMT, CLIPPY, if nextest { NEXTEST } else { LIBTEST }, DOC];
+    let steps = [FMT, CLIPPY, BINARIES, if nextest { NEXTEST } else { LIBTEST }, DOC];
     let mut ran = 0;
     for step in steps {
         if fast && step.thorough {
@@ -118,14 +120,17 @@ mod tests {
 
     #[test]
     fn the_closing_line_counts_what_ran() {
-        assert_eq!(closing_line(5, 0), "test: steps 5, failed 0");
+        assert_eq!(closing_line(6, 0), "test: steps 6, failed 0");
         assert_eq!(closing_line(2, 1), "test: steps 2, failed 1");
     }
 
     #[test]
     fn fast_keeps_formatting_and_tests() {
-        let kept: Vec<&str> =
-            [FMT, CLIPPY, NEXTEST, LIBTEST, DOC].iter().filter(|s| !s.thorough).map(|s| s.name).collect();
-        assert_eq!(kept, ["fmt", "tests", "tests"]);
+        let kept: Vec<&str> = [FMT, CLIPPY, BINARIES, NEXTEST, LIBTEST, DOC]
+            .iter()
+            .filter(|s| !s.thorough)
+            .map(|s| s.name)
+            .collect();
+        assert_eq!(kept, ["fmt", "build", "tests", "tests"]);
     }
 }
