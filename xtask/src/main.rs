@@ -1,2 +1,99 @@
-//! Placeholder.
-fn main() {}
+//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench`.
+//!
+//! Promises: what a command prints last is what happened; a check that did not run says so; every
+//! exit status below is one a script can act on.
+//!
+//! | status | means |
+//! |---|---|
+//! | 0 | done, nothing found |
+//! | 1 | a step failed, a finding, or a missing system package that was not installed |
+//! | 2 | the command line was not understood |
+//! | other | what the program that was run returned (`demo`, `bench`) |
+//!
+//! Never: a dependency of a product crate; a step that another command does differently.
+
+mod audit;
+mod bench;
+mod demo;
+mod packages;
+mod process;
+mod test;
+mod tidy;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// `cargo xtask`, the project's commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Formatting, lints, tests, documentation tests and tidy; stops at the first failure.
+    Test {
+        /// Leave out the lints and the documentation tests.
+        #[arg(long)]
+        fast: bool,
+        /// Stop and list system packages that are missing instead of installing them.
+        #[arg(long)]
+        no_install: bool,
+    },
+    /// The house rules that a program can check.
+    Tidy,
+    /// Which system packages are missing, and installs them.
+    Packages {
+        /// Only list them; the exit status is 1 when one is missing.
+        #[arg(long)]
+        no_install: bool,
+    },
+    /// Builds the kiosk and the gateway and shows them at work, without hardware.
+    Demo {
+        /// No window: a scripted citizen, and a report of what happened.
+        #[arg(long)]
+        script: bool,
+        /// A form to publish as one more service.
+        #[arg(long, value_name = "FILE")]
+        form: Option<PathBuf>,
+        /// Stop and list system packages that are missing instead of installing them.
+        #[arg(long)]
+        no_install: bool,
+        /// An optimised build.
+        #[arg(long)]
+        release: bool,
+        /// Handed to `kiosk demo` as they are.
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
+    /// Known vulnerabilities, licences, banned crates and sources.
+    Audit,
+    /// Builds with optimisation and measures; without a name it lists what can be measured.
+    Bench {
+        /// What to measure.
+        name: Option<String>,
+        /// Handed to the bench as they are.
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Task::Test { fast, no_install } => test::run(fast, no_install),
+        Task::Tidy => tidy::run(),
+        Task::Packages { no_install } => packages::run(no_install),
+        Task::Demo { script, form, no_install, release, rest } => {
+            demo::run(&demo::Options { script, form, no_install, release, rest })
+        }
+        Task::Audit => audit::run(),
+        Task::Bench { name, rest } => bench::run(name.as_deref(), &rest),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,75 @@
+//! `cargo xtask bench NAME`: measurements by name, always of an optimised build.
+//!
+//! A bench is a line in [`BENCHES`]: which crate to build and what to run. The program's lines are
+//! its result and pass through unchanged.
+//!
+//! Never: measures a debug build, judges a number.
+
+use crate::{
+    process::{become_program, cargo, succeeds},
+    workspace,
+};
+use anyhow::Result;
+use std::process::{Command, ExitCode};
+
+/// Something that can be measured.
+struct Bench {
+    name: &'static str,
+    about: &'static str,
+    package: &'static str,
+    binary: &'static str,
+    args: &'static [&'static str],
+}
+
+const BENCHES: &[Bench] = &[Bench {
+    name: "shell",
+    about: "time to first frame, time per page, memory of the touchscreen shell",
+    package: "kiosk-app",
+    binary: "kiosk",
+    args: &["bench", "shell"],
+}];
+
+/// The status of a command line that was not understood, as clap's own.
+const USAGE: u8 = 2;
+
+/// Builds and runs the bench of that name, or lists the known ones.
+pub(crate) fn run(name: Option<&str>, rest: &[String]) -> Result<ExitCode> {
+    let Some(bench) = name.and_then(find) else {
+        if let Some(name) = name {
+            println!("bench: there is no bench named {name}");
+        }
+        print!("{}", listing());
+        return Ok(ExitCode::from(USAGE));
+    };
+    let workspace = workspace::load()?;
+    let build = ["build", "--release", "-p", bench.package];
+    if !succeeds(cargo(&build).current_dir(&workspace.root))? {
+        println!("bench: the build failed; to repeat it: cargo {}", build.join(" "));
+        return Ok(ExitCode::FAILURE);
+    }
+    let binary = workspace.target.join("release").join(bench.binary);
+    become_program(Command::new(binary).args(bench.args).args(rest))
+}
+
+fn find(name: &str) -> Option<&'static Bench> {
+    BENCHES.iter().find(|bench| bench.name == name)
+}
+
+fn listing() -> String {
+    BENCHES.iter().map(|bench| format!("bench: {}: {}\n", bench.name, bench.about)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        assert!(find("no such bench").is_none());
+        assert_eq!(run(Some("no such bench"), &[]).unwrap(), ExitCode::from(USAGE));
+        for bench in BENCHES {
+            assert!(listing().contains(bench.name));
+            assert_eq!(find(bench.name).map(|b| b.binary), Some(bench.binary));
+        }
+    }
+}

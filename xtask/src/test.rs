@@ -1,0 +1,136 @@
+//! `cargo xtask test`: the whole check, in one order, for a person and for CI.
+//!
+//! Promises: the steps' own output stays visible; each step gets one line with its seconds; the
+//! first failure stops the run and shows the command that repeats it; the last line is
+//! `test: steps N, failed M`, where N counts the steps that ran.
+//!
+//! Never: goes on after a failure, hides a step it left out (`--fast` names them).
+
+use crate::{
+    packages::{self, Purpose},
+    process::{Silent, cargo, succeeds, within},
+    tidy, workspace,
+};
+use anyhow::Result;
+use std::{
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// A step that is a cargo command.
+struct Step {
+    name: &'static str,
+    args: &'static [&'static str],
+    /// Left out by `--fast`.
+    thorough: bool,
+}
+
+const FMT: Step = Step { name: "fmt", args: &["fmt", "--all", "--check"], thorough: false };
+const CLIPPY: Step = Step {
+    name: "clippy",
+    args: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+    thorough: true,
+};
+/// Whole-system tests start our binaries; without this step they would start yesterday's.
+const BINARIES: Step = Step { name: "build", args: &["build", "--workspace", "--bins"], thorough: false };
+const NEXTEST: Step =
+    Step { name: "tests", args: &["nextest", "run", "--workspace", "--no-fail-fast"], thorough: false };
+const LIBTEST: Step = Step {
+    name: "tests",
+    args: &["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"],
+    thorough: false,
+};
+const DOC: Step = Step { name: "doc tests", args: &["test", "--workspace", "--doc"], thorough: true };
+
+/// How long cargo may take to say whether it has nextest.
+const NEXTEST_PROBE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Installs what is missing, then runs the steps.
+pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
+    if !packages::ensure(&[Purpose::Build, Purpose::Text], no_install)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    let root = workspace::load()?.root;
+    let nextest = within(NEXTEST_PROBE_LIMIT, &mut cargo(&["nextest", "--version"]))? == Silent::Succeeded;
+    let steps = [FMT, CLIPPY, BINARIES, if nextest { NEXTEST } else { LIBTEST }, DOC];
+    let mut ran = 0;
+    for step in steps {
+        if fast && step.thorough {
+            println!("test: {} left out by --fast", step.name);
+            continue;
+        }
+        ran += 1;
+        if !run_step(&root, &step)? {
+            return Ok(failed(ran));
+        }
+    }
+    ran += 1;
+    let clean = timed("tidy", "cargo xtask tidy", tidy::report)?;
+    if !clean {
+        return Ok(failed(ran));
+    }
+    println!("{}", closing_line(ran, 0));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_step(root: &Path, step: &Step) -> Result<bool> {
+    let again = format!("cargo {}", step.args.join(" "));
+    println!("test: {}: {again}", step.name);
+    timed(step.name, &again, || succeeds(cargo(step.args).current_dir(root)))
+}
+
+/// Runs a step and prints its line.
+fn timed(name: &str, again: &str, step: impl FnOnce() -> Result<bool>) -> Result<bool> {
+    let started = Instant::now();
+    let passed = step()?;
+    println!("{}", step_line(name, again, passed, started.elapsed()));
+    Ok(passed)
+}
+
+fn step_line(name: &str, again: &str, passed: bool, took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    if passed {
+        format!("test: {name} passed, {seconds:.1} s")
+    } else {
+        format!("test: {name} FAILED, {seconds:.1} s; to repeat it: {again}")
+    }
+}
+
+fn failed(ran: usize) -> ExitCode {
+    println!("{}", closing_line(ran, 1));
+    ExitCode::FAILURE
+}
+
+fn closing_line(ran: usize, failed: usize) -> String {
+    format!("test: steps {ran}, failed {failed}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_step_shows_how_to_repeat_it() {
+        let line = step_line("fmt", "cargo fmt", false, Duration::from_millis(1240));
+        assert_eq!(line, "test: fmt FAILED, 1.2 s; to repeat it: cargo fmt");
+        let passed = timed("x", "y", || Ok(false)).unwrap();
+        assert!(!passed);
+    }
+
+    #[test]
+    fn the_closing_line_counts_what_ran() {
+        assert_eq!(closing_line(6, 0), "test: steps 6, failed 0");
+        assert_eq!(closing_line(2, 1), "test: steps 2, failed 1");
+    }
+
+    #[test]
+    fn fast_keeps_formatting_and_tests() {
+        let kept: Vec<&str> = [FMT, CLIPPY, BINARIES, NEXTEST, LIBTEST, DOC]
+            .iter()
+            .filter(|s| !s.thorough)
+            .map(|s| s.name)
+            .collect();
+        assert_eq!(kept, ["fmt", "build", "tests", "tests"]);
+    }
+}
