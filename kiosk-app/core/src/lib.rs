@@ -9,8 +9,14 @@
 pub mod catalogue;
 pub mod claim;
 pub mod form;
+pub mod health;
 pub mod ids;
+pub mod journey;
+pub mod kiosk;
 pub mod policy;
+pub mod receipt;
 pub mod request;
 pub mod secret;
+pub mod session;
+pub mod view;
 pub mod wire;
