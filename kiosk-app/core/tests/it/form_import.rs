@@ -132,9 +132,11 @@ fn parts_of_a_form_that_do_not_fit_are_refused_in_place() {
     ] {
         let form = changed(|form| {
             let (parent, key) = pointer.rsplit_once('/').unwrap();
-            match form.pointer_mut(parent).unwrap() {
-                Value::Array(items) => items[key.parse::<usize>().unwrap()] = value,
-                other => other[key] = value,
+            let parent = form.pointer_mut(parent).unwrap();
+            if let Value::Array(items) = parent {
+                items[key.parse::<usize>().unwrap()] = value;
+            } else {
+                parent[key] = value;
             }
         });
         assert_eq!(refusal(&form), text);
@@ -205,11 +207,11 @@ fn conditions_that_do_not_fit_are_refused_in_place() {
         ),
         (
             structured(json!({ "operator": "is more than" })),
-            "value.conditions[0].value.value: a yes or no (q) is not a number",
+            "value.conditions[0].value.value: q (yes or no) is not a number",
         ),
         (
             structured(json!({ "operator": "contains" })),
-            "value.conditions[0].value.value: a yes or no (q) contains nothing",
+            "value.conditions[0].value.value: q (yes or no) contains nothing",
         ),
         (
             structured(json!({ "value": { "type": "RelativeTime", "value": "1" } })),

@@ -178,7 +178,7 @@ pub(super) fn equals(at: &Place<'_>, form: &Form, field: &Field, text: &str) -> 
         | FieldKind::Website
         | FieldKind::MonthYear => Ok(Relation::Is(text.to_owned())),
         FieldKind::Checkboxes { .. } | FieldKind::UkAddress | FieldKind::File { .. } => {
-            Err(at.fail(format!("a {} ({}) cannot be compared as a whole", field.kind.name(), field.name)))
+            Err(at.fail(format!("{} ({}) cannot be compared as a whole", field.name, field.kind.name())))
         }
     }
 }
@@ -199,7 +199,7 @@ pub(super) fn contains(
     text: &str,
 ) -> Result<Relation, FormError> {
     if !matches!(field.kind, FieldKind::Checkboxes { .. }) {
-        return Err(at.fail(format!("a {} ({}) contains nothing", field.kind.name(), field.name)));
+        return Err(at.fail(format!("{} ({}) contains nothing", field.name, field.kind.name())));
     }
     choice(at, form, field, text).map(Relation::Contains)
 }
@@ -213,7 +213,7 @@ pub(super) fn number(at: &Place<'_>, field: &Field, order: Order, text: &str) ->
     let counts =
         matches!(field.kind, FieldKind::Number { .. } | FieldKind::Radios { .. } | FieldKind::Select { .. });
     if !counts {
-        return Err(at.fail(format!("a {} ({}) is not a number", field.kind.name(), field.name)));
+        return Err(at.fail(format!("{} ({}) is not a number", field.name, field.kind.name())));
     }
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
     number
@@ -223,7 +223,7 @@ pub(super) fn number(at: &Place<'_>, field: &Field, order: Order, text: &str) ->
 
 pub(super) fn date(at: &Place<'_>, field: &Field, order: Order, text: &str) -> Result<Relation, FormError> {
     if !matches!(field.kind, FieldKind::DateParts { .. }) {
-        return Err(at.fail(format!("a {} ({}) is not a date", field.kind.name(), field.name)));
+        return Err(at.fail(format!("{} ({}) is not a date", field.name, field.kind.name())));
     }
     parse_date(text)
         .map(|date| Relation::Date(order, date))
