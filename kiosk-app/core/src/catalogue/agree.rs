@@ -26,9 +26,7 @@ pub(super) fn agree(service: &Service, files: &BTreeMap<String, String>) -> Resu
         match model.field(card.field.as_str()).map(|field| &field.kind) {
             Some(FieldKind::Text { .. } | FieldKind::Number { .. }) => {}
             Some(other) => {
-                return Err(
-                    at.fail("card.field", format!("{} is a {}, not a text", card.field, other.name()))
-                );
+                return Err(at.fail("card.field", format!("{} ({}) is not a text", card.field, other.name())));
             }
             None => return Err(at.fail("card.field", format!("there is no question called {}", card.field))),
         }

@@ -16,6 +16,11 @@ fn refusal(form: &Value) -> String {
     text.strip_prefix("folder/test.json: ").unwrap().to_owned()
 }
 
+/// A way on to the summary under `condition`, and one without.
+fn branch(condition: &str) -> Value {
+    json!([{ "path": "/summary", "condition": condition }, { "path": "/summary" }])
+}
+
 fn changed(change: impl FnOnce(&mut Value)) -> Value {
     let mut form = form_of(field("YesNoField"));
     form["conditions"] =
@@ -127,9 +132,11 @@ fn parts_of_a_form_that_do_not_fit_are_refused_in_place() {
     ] {
         let form = changed(|form| {
             let (parent, key) = pointer.rsplit_once('/').unwrap();
-            match form.pointer_mut(parent).unwrap() {
-                Value::Array(items) => items[key.parse::<usize>().unwrap()] = value,
-                other => other[key] = value,
+            let parent = form.pointer_mut(parent).unwrap();
+            if let Value::Array(items) = parent {
+                items[key.parse::<usize>().unwrap()] = value;
+            } else {
+                parent[key] = value;
             }
         });
         assert_eq!(refusal(&form), text);
@@ -200,11 +207,11 @@ fn conditions_that_do_not_fit_are_refused_in_place() {
         ),
         (
             structured(json!({ "operator": "is more than" })),
-            "value.conditions[0].value.value: a yes or no (q) is not a number",
+            "value.conditions[0].value.value: q (yes or no) is not a number",
         ),
         (
             structured(json!({ "operator": "contains" })),
-            "value.conditions[0].value.value: a yes or no (q) contains nothing",
+            "value.conditions[0].value.value: q (yes or no) contains nothing",
         ),
         (
             structured(json!({ "value": { "type": "RelativeTime", "value": "1" } })),
@@ -231,15 +238,20 @@ fn conditions_that_do_not_fit_are_refused_in_place() {
         (json!("other == true"), "value: there is no question called other"),
         (json!(["q"]), "value: not a text"),
     ] {
-        let form = changed(|form| form["conditions"][0]["value"] = value);
+        let form = changed(|form| {
+            form["conditions"][0]["value"] = value;
+            form["pages"][0]["next"] = branch("yes");
+        });
         let refused = refusal(&form);
         let rest = refused.strip_prefix("conditions[0]").unwrap_or_else(|| panic!("{refused}"));
         assert_eq!(rest.strip_prefix('.').unwrap_or(rest), text);
     }
     let form = form_of(json!({ "type": "RadiosField", "name": "q", "title": "Q", "list": "colours" }));
     let mut misspelt = form.clone();
-    misspelt["conditions"] =
-        json!([{ "name": "c", "value": structured(json!({ "value": { "value": "red" } })) }]);
+    let value = structured(json!({ "value": { "value": "red" } }));
+    misspelt["conditions"] = json!([{ "name": "c", "value": value }]);
+    import(&misspelt);
+    misspelt["pages"][0]["next"] = branch("c");
     assert_eq!(
         refusal(&misspelt),
         "conditions[0].value.conditions[0].value.value: q has no choice with the value red"
@@ -355,7 +367,10 @@ proptest! {
 
     #[test]
     fn any_condition_text_is_a_test_or_a_refusal(text in "(q|==|!=|>|<=|\\(|\\)|not |and |or |in |length|'r'|true|1| |=|é){0,30}") {
-        let form = changed(|form| form["conditions"][0]["value"] = json!(text));
+        let form = changed(|form| {
+form["conditions"][0]["value"] = json!(text);
+form["pages"][0]["next"] = branch("yes");
+});
         let _ = xgov::import("x", &form.to_string());
     }
 }

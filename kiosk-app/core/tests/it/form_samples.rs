@@ -30,8 +30,40 @@ fn published() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Why these cannot be imported; every other form of the fund can.
-const REFUSED: [(&str, &str); 0] = [];
+/// Why these cannot be imported; every other can.
+const REFUSED: [(&str, &str); 10] = [
+    (
+        "cof-cy/costau-gweithredol-cof.json",
+        "pages[1].next[1]: a second way on without a condition, to /summary: only one can be taken",
+    ),
+    (
+        "cof-cy/cyllid-sydd-ei-angen-cof.json",
+        "pages[3]: the page controller RepeatingFieldPageController has no equal on a kiosk",
+    ),
+    (
+        "cof-cy/gwybodaeth-am-yr-ased-cof.json",
+        "conditions[12].value.conditions[0].value.value: LaxeJN has no choice with the value Eisoes wedii llogi gan eich sefydliad",
+    ),
+    (
+        "cof-en/funding-required-cof.json",
+        "pages[3]: the page controller RepeatingFieldPageController has no equal on a kiosk",
+    ),
+    ("runner/components.json", "pages[0].components[3]: the component DateField cannot be shown on a kiosk"),
+    ("runner/get-condition-evaluation-context.json", "pages[4]: a second question called firstName"),
+    (
+        "runner/html-templating-example.json",
+        "pages[1].components[0].content: a template ({{ ...) cannot be shown as text",
+    ),
+    (
+        "runner/multi-start-page-example.json",
+        "pages[0]: the page controller MultiStartPageController has no equal on a kiosk",
+    ),
+    (
+        "runner/runner-components-test.json",
+        "pages[1].components[1]: the component DateField cannot be shown on a kiosk",
+    ),
+    ("runner/test.json", "pages[6]: a second question called firstName"),
+];
 
 /// Answers every page with samples until the summary; gives the answers.
 fn walk(form: &Form, seed: u64) -> Answers {

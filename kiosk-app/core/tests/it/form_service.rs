@@ -196,7 +196,7 @@ fn a_service_that_does_not_fit_is_refused_in_place() {
         ("\"cy\", \"ar\"]", "\"cy\", \"ar\", \"de\"]", "words.de: missing"),
         ("kind = \"library\"", "kind = \"bank\"", "card.kind: a card of the kind bank cannot be read"),
         ("field = \"library-card\"", "field = \"x\"", "card.field: there is no question called x"),
-        ("field = \"library-card\"", "field = \"email\"", "card.field: email is a email address, not a text"),
+        ("field = \"library-card\"", "field = \"email\"", "card.field: email (email address) is not a text"),
         ("\"{kind}\"", "\"{colour}\"", "request.service_code: there is no question called colour"),
         ("\"{where}\"", "\"{noticed}\"", "request.address_string: noticed may be left open"),
         (

@@ -1,12 +1,15 @@
 //! Conditions: the structured kind of version 2, and the hand-over of the string kind.
 //!
 //! A flat list of tests joined by `and` and `or`; `and` binds closer, as in the form designer.
+//! The designer leaves conditions behind when their questions are deleted: one that no way on refers
+//! to is not read.
 
 use super::{FormError, expression, place::Place};
 use crate::form::{
     condition::{Condition, Order, Relation, Test, parse_date},
     model::{ConditionId, Field, FieldKind, Form},
 };
+use std::collections::BTreeMap;
 
 /// How deep groups may be nested: the depth at which [`Test::holds`] gives up.
 pub(super) const NESTED_MAX: u32 = crate::form::condition::DEPTH_MAX / 4;
@@ -21,18 +24,43 @@ pub(super) fn conditions(root: &Place<'_>, form: &Form) -> Result<Vec<Condition>
         }
         names.push(id);
     }
-    let mut conditions: Vec<Condition> = Vec::new();
-    for (at, id) in places.iter().zip(&names) {
+    let ways = form.pages.iter().flat_map(|page| &page.next);
+    let mut wanted: Vec<ConditionId> = ways.filter_map(|way| way.condition.clone()).collect();
+    let mut read: BTreeMap<usize, Condition> = BTreeMap::new();
+    while let Some(id) = wanted.pop() {
+        let Some((n, at)) = places.iter().enumerate().find(|(n, _)| names.get(*n) == Some(&id)) else {
+            continue;
+        };
+        if read.contains_key(&n) {
+            continue;
+        }
         let value = at.need("value")?;
         let test = if value.key("conditions").is_some() {
             group(&value, form, &names, 0)?
         } else {
             expression::parse(&value, &value.own_text()?, form)?
         };
-        conditions.push(Condition { id: id.clone(), test });
+        refers_to(&test, &mut wanted);
+        read.insert(n, Condition { id, test });
     }
-    no_circle(&places, &conditions)?;
+    let conditions: Vec<Condition> = read.values().cloned().collect();
+    for (at, condition) in read.keys().filter_map(|n| places.get(*n)).zip(&conditions) {
+        if depth(&condition.test, &conditions, 0).is_none() {
+            let id = &condition.id;
+            return Err(at.fail(format!("the condition {id} leads back to itself or is nested too deep")));
+        }
+    }
     Ok(conditions)
+}
+
+/// Adds the conditions that `test` refers to by name.
+fn refers_to(test: &Test, found: &mut Vec<ConditionId>) {
+    match test {
+        Test::All(tests) | Test::Any(tests) => tests.iter().for_each(|inner| refers_to(inner, found)),
+        Test::Not(inner) => refers_to(inner, found),
+        Test::Named(id) => found.push(id.clone()),
+        Test::Field { .. } => {}
+    }
 }
 
 /// The `conditions` under `at`, joined.
@@ -150,7 +178,7 @@ pub(super) fn equals(at: &Place<'_>, form: &Form, field: &Field, text: &str) -> 
         | FieldKind::Website
         | FieldKind::MonthYear => Ok(Relation::Is(text.to_owned())),
         FieldKind::Checkboxes { .. } | FieldKind::UkAddress | FieldKind::File { .. } => {
-            Err(at.fail(format!("a {} ({}) cannot be compared as a whole", field.kind.name(), field.name)))
+            Err(at.fail(format!("{} ({}) cannot be compared as a whole", field.name, field.kind.name())))
         }
     }
 }
@@ -171,7 +199,7 @@ pub(super) fn contains(
     text: &str,
 ) -> Result<Relation, FormError> {
     if !matches!(field.kind, FieldKind::Checkboxes { .. }) {
-        return Err(at.fail(format!("a {} ({}) contains nothing", field.kind.name(), field.name)));
+        return Err(at.fail(format!("{} ({}) contains nothing", field.name, field.kind.name())));
     }
     choice(at, form, field, text).map(Relation::Contains)
 }
@@ -185,7 +213,7 @@ pub(super) fn number(at: &Place<'_>, field: &Field, order: Order, text: &str) ->
     let counts =
         matches!(field.kind, FieldKind::Number { .. } | FieldKind::Radios { .. } | FieldKind::Select { .. });
     if !counts {
-        return Err(at.fail(format!("a {} ({}) is not a number", field.kind.name(), field.name)));
+        return Err(at.fail(format!("{} ({}) is not a number", field.name, field.kind.name())));
     }
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
     number
@@ -195,25 +223,14 @@ pub(super) fn number(at: &Place<'_>, field: &Field, order: Order, text: &str) ->
 
 pub(super) fn date(at: &Place<'_>, field: &Field, order: Order, text: &str) -> Result<Relation, FormError> {
     if !matches!(field.kind, FieldKind::DateParts { .. }) {
-        return Err(at.fail(format!("a {} ({}) is not a date", field.kind.name(), field.name)));
+        return Err(at.fail(format!("{} ({}) is not a date", field.name, field.kind.name())));
     }
     parse_date(text)
         .map(|date| Relation::Date(order, date))
         .ok_or_else(|| at.fail(format!("{text} is not a date")))
 }
 
-/// Named conditions that lead back to themselves, or further than [`Test::holds`] follows.
-fn no_circle(places: &[Place<'_>], conditions: &[Condition]) -> Result<(), FormError> {
-    for (at, condition) in places.iter().zip(conditions) {
-        if depth(&condition.test, conditions, 0).is_none() {
-            return Err(
-                at.fail(format!("the condition {} leads back to itself or is nested too deep", condition.id))
-            );
-        }
-    }
-    Ok(())
-}
-
+/// How deep `test` is with all it refers to; none where that is deeper than [`Test::holds`] follows.
 fn depth(test: &Test, conditions: &[Condition], above: u32) -> Option<u32> {
     if above > crate::form::condition::DEPTH_MAX {
         return None;
