@@ -1,0 +1,8 @@
+//! The uplink against gateways that misbehave: real TLS on loopback, replies written byte by byte.
+
+#[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod gateway;
