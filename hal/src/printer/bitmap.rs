@@ -32,7 +32,7 @@ impl Bitmap {
     #[must_use]
     pub fn from_rows(width: usize, mut bytes: Vec<u8>) -> Option<Self> {
         let stride = width.div_ceil(8);
-        if stride == 0 || bytes.len() % stride != 0 {
+        if stride == 0 || !bytes.len().is_multiple_of(stride) {
             return None;
         }
         let unused = stride * 8 - width;

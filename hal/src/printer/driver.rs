@@ -189,7 +189,8 @@ impl EscPos {
 
     /// The whole job as bytes, and the reply that proves it.
     fn bytes(&mut self, commands: Vec<Command>) -> (Vec<u8>, Reply) {
-        let filler = if self.spoiled { self.profile.dots_per_line.div_ceil(8) * self.profile.strip_rows } else { 0 };
+        let filler =
+            if self.spoiled { self.profile.dots_per_line.div_ceil(8) * self.profile.strip_rows } else { 0 };
         let mut bytes = vec![0; filler];
         let mut all = self.preamble();
         all.extend(commands);
@@ -324,7 +325,11 @@ impl EscPos {
             Stop::Deadline | Stop::GivenUp => {}
         }
         let rest = self.discard();
-        if troubles.is_empty() { Ok(PrintProof::Unknown) } else { Err(PrintError::Interrupted { troubles, rest }) }
+        if troubles.is_empty() {
+            Ok(PrintProof::Unknown)
+        } else {
+            Err(PrintError::Interrupted { troubles, rest })
+        }
     }
 
     /// Makes the printer forget what waits.

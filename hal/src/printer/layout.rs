@@ -323,7 +323,8 @@ fn justify(align: Align, right_to_left: bool) -> Justify {
 /// One row each, and a character's width between them.
 fn fit_beside(start: &Bitmap, end: &Bitmap, right_to_left: bool) -> bool {
     let (left, right) = if right_to_left { (end, start) } else { (start, end) };
-    let free = left.ink().map_or(0, |(_, end)| end) + 12 <= right.ink().map_or(usize::MAX, |(first, _)| first);
+    let free =
+        left.ink().map_or(0, |(_, end)| end) + 12 <= right.ink().map_or(usize::MAX, |(first, _)| first);
     free && start.height() == end.height()
 }
 

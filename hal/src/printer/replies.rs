@@ -199,8 +199,12 @@ mod tests {
         let id = || prop::array::uniform4(0x20_u8..0x7F);
         prop_oneof![
             any::<u8>().prop_map(|b| Reply::RealTime(b & 0x6C | 0x12)),
-            any::<[u8; 4]>()
-                .prop_map(|[a, b, c, d]| Reply::Automatic([a & 0x6C | 0x10, b & 0x6F, c & 0x6F, d & 0x6F])),
+            any::<[u8; 4]>().prop_map(|[a, b, c, d]| Reply::Automatic([
+                a & 0x6C | 0x10,
+                b & 0x6F,
+                c & 0x6F,
+                d & 0x6F
+            ])),
             any::<u8>().prop_map(|b| Reply::Byte(b & 0x6F)),
             id().prop_map(Reply::ProcessId),
             Just(Reply::Cleared),

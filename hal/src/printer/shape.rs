@@ -151,7 +151,8 @@ impl Shaper {
         let outlines = FontRef::from_index(font.data.as_ref(), index).ok_or(DrawError::NoFont)?;
         let em = run.run().font_size() * wide.max(tall);
         let coordinates = run.run().normalized_coords();
-        let mut scaler = self.scaler.builder(outlines).size(em).hint(true).normalized_coords(coordinates).build();
+        let mut scaler =
+            self.scaler.builder(outlines).size(em).hint(true).normalized_coords(coordinates).build();
         let squeeze = Transform::scale(wide / wide.max(tall), tall / wide.max(tall));
         for glyph in run.positioned_glyphs() {
             let id = u16::try_from(glyph.id).ok().filter(|id| *id != 0).ok_or(DrawError::NoFont)?;
@@ -174,7 +175,8 @@ fn blacken(image: &Image, x: f32, y: f32, canvas: &mut Bitmap) {
     let (left, top) = (f32_to_dots(x) + image.placement.left, f32_to_dots(y) - image.placement.top);
     for (row, line) in image.data.chunks(width.max(1)).enumerate() {
         for (column, _) in line.iter().enumerate().filter(|(_, coverage)| **coverage >= INK) {
-            if let (Some(x), Some(y)) = (column.checked_add_signed(to_isize(left)), row.checked_add_signed(to_isize(top)))
+            if let (Some(x), Some(y)) =
+                (column.checked_add_signed(to_isize(left)), row.checked_add_signed(to_isize(top)))
             {
                 canvas.set(x, y);
             }

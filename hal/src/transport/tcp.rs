@@ -141,7 +141,8 @@ mod tests {
         let mut line = Tcp::open(&listener.local_addr().unwrap().to_string(), soon()).unwrap();
         let (_stream, _) = listener.accept().unwrap();
         let block = vec![0; 1 << 20];
-        let stuck = (0..100).find_map(|_| line.write(&block, Deadline::after(Duration::from_millis(20))).err());
+        let stuck =
+            (0..100).find_map(|_| line.write(&block, Deadline::after(Duration::from_millis(20))).err());
         assert!(matches!(stuck, Some(DeviceError::TimedOut)));
     }
 }
