@@ -95,7 +95,7 @@ fn without_drawing_the_line_is_named() {
 fn a_qr_code_is_a_command_or_a_picture() {
     let line = [Line::Qr { data: "https://example.gov.uk/c/7K3M-9QXA-42VD-R".into() }];
     let out = commands(&line, "epson-tm-t20iii").unwrap();
-    assert!(out.iter().any(|command| matches!(command, Command::Qr { module: 7, .. })), "{out:?}");
+    assert!(out.iter().any(|command| matches!(command, Command::Qr { module: 8, .. })), "{out:?}");
     let out = commands(&line, "generic-80").unwrap();
     assert!(out.iter().all(|command| matches!(command, Command::Raster(_))), "{out:?}");
     let out = commands(&[Line::Qr { data: "1".repeat(7100) }], "generic-80");
