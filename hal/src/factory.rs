@@ -3,7 +3,7 @@
 //! ```toml
 //! [devices.printer]
 //! selector = "tcp://192.0.2.7:9100"
-//! profile = "tm-t88v"
+//! profile = "epson-tm-t88v"
 //!
 //! [devices.card_reader]
 //! selector = "sim:card"
@@ -29,11 +29,18 @@ pub use config::{CardConfig, Config, ConfigError, DocumentConfig, PointerConfig,
 use crate::sim;
 use crate::{
     card::{self, CardHandle},
+    device::Deadline,
     device::{Class, EventSink},
     document::DocumentHandle,
     pointer::{self, PointerHandle},
+    printer::{self, PrinterHandle, Profile},
     selector::Selector,
+    transport::{Transport, file::WriteOnly, tcp::Tcp},
 };
+use std::time::Duration;
+
+/// Connecting to a network printer takes no longer.
+const CONNECT_WAIT: Duration = Duration::from_secs(3);
 
 /// What drivers need to know beyond the config.
 #[derive(Clone, Default)]
@@ -46,6 +53,8 @@ pub struct Site {
 /// The devices of one kiosk, open or being opened. Dropping them ends their threads.
 #[derive(Default)]
 pub struct Devices {
+    /// Prints receipts.
+    pub printer: Option<PrinterHandle>,
     /// Reads cards.
     pub card: Option<CardHandle>,
     /// Scans sheets.
@@ -63,6 +72,7 @@ struct Driver {
 
 #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the only drivers of a class are simulated"))]
 enum Open {
+    Printer(fn(&PrinterConfig, Profile, &Site, EventSink) -> Result<PrinterHandle, String>),
     Card(fn(&CardConfig, &Site, EventSink) -> Result<CardHandle, String>),
     Document(fn(&DocumentConfig, &Site, EventSink) -> Result<DocumentHandle, String>),
     Pointer(fn(&PointerConfig, &Site, EventSink) -> Result<PointerHandle, String>),
@@ -71,6 +81,7 @@ enum Open {
 impl Driver {
     fn class(&self) -> Class {
         match self.open {
+            Open::Printer(_) => Class::ReceiptPrinter,
             Open::Card(_) => Class::CardReader,
             Open::Document(_) => Class::DocumentScanner,
             Open::Pointer(_) => Class::Pointer,
@@ -80,10 +91,22 @@ impl Driver {
 
 /// Every driver there is.
 static DRIVERS: &[Driver] = &[
+    Driver { name: "tcp", takes: |selector| matches!(selector, Selector::Tcp(_)), open: Open::Printer(tcp) },
+    Driver {
+        name: "file",
+        takes: |selector| matches!(selector, Selector::File(_)),
+        open: Open::Printer(file),
+    },
     Driver {
         name: "evdev",
         takes: |selector| matches!(selector, Selector::Node(_)),
         open: Open::Pointer(evdev),
+    },
+    #[cfg(feature = "sim")]
+    Driver {
+        name: "sim:printer",
+        takes: |selector| is_sim(selector, "printer"),
+        open: Open::Printer(sim_printer),
     },
     #[cfg(feature = "sim")]
     Driver { name: "sim:card", takes: |selector| is_sim(selector, "card"), open: Open::Card(sim_card) },
@@ -103,38 +126,46 @@ static DRIVERS: &[Driver] = &[
 /// The first device that cannot be had as configured; devices opened before it are closed again.
 pub fn open(config: &Config, site: &Site, sink: &EventSink) -> Result<Devices, ConfigError> {
     let mut devices = Devices::default();
-    if let Some(card) = &config.card_reader {
-        let what = "devices.card_reader";
-        let Open::Card(open) = find(Class::CardReader, &card.selector, what)? else {
-            return Err(ConfigError::new(what, "the table names a driver of another class"));
+    if let Some(printer) = &config.printer {
+        let at = "devices.printer";
+        let Open::Printer(open) = find(Class::ReceiptPrinter, &printer.selector, at)? else {
+            return Err(ConfigError::class(at));
         };
-        devices.card = Some(open(card, site, sink.clone()).map_err(|why| ConfigError::new(what, &why))?);
+        let profile = Profile::named(&printer.profile).map_err(|error| ConfigError::new(at, error))?;
+        let opened = open(printer, profile, site, sink.clone());
+        devices.printer = Some(opened.map_err(|why| ConfigError::new(at, why))?);
+    }
+    if let Some(card) = &config.card_reader {
+        let at = "devices.card_reader";
+        let Open::Card(open) = find(Class::CardReader, &card.selector, at)? else {
+            return Err(ConfigError::class(at));
+        };
+        devices.card = Some(open(card, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
     }
     if let Some(document) = &config.document_scanner {
-        let what = "devices.document_scanner";
-        let Open::Document(open) = find(Class::DocumentScanner, &document.selector, what)? else {
-            return Err(ConfigError::new(what, "the table names a driver of another class"));
+        let at = "devices.document_scanner";
+        let Open::Document(open) = find(Class::DocumentScanner, &document.selector, at)? else {
+            return Err(ConfigError::class(at));
         };
-        devices.document =
-            Some(open(document, site, sink.clone()).map_err(|why| ConfigError::new(what, &why))?);
+        devices.document = Some(open(document, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
     }
     for pointer in &config.pointers {
-        let what = "devices.pointer";
-        let Open::Pointer(open) = find(Class::Pointer, &pointer.selector, what)? else {
-            return Err(ConfigError::new(what, "the table names a driver of another class"));
+        let at = "devices.pointer";
+        let Open::Pointer(open) = find(Class::Pointer, &pointer.selector, at)? else {
+            return Err(ConfigError::class(at));
         };
-        devices.pointers.push(open(pointer, site, sink.clone()).map_err(|why| ConfigError::new(what, &why))?);
+        devices.pointers.push(open(pointer, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
     }
     Ok(devices)
 }
 
-fn find(class: Class, selector: &Selector, what: &str) -> Result<&'static Open, ConfigError> {
+fn find(class: Class, selector: &Selector, at: &str) -> Result<&'static Open, ConfigError> {
     let of_class = || DRIVERS.iter().filter(|driver| driver.class() == class);
     let driver = of_class().find(|driver| (driver.takes)(selector));
     driver.map(|driver| &driver.open).ok_or_else(|| {
         let known: Vec<_> = of_class().map(|driver| driver.name).collect();
         let known = if known.is_empty() { "none in this build".to_owned() } else { known.join(", ") };
-        ConfigError::new(what, &format!("no driver takes '{selector}' (there are: {known})"))
+        ConfigError::new(at, format!("no driver takes '{selector}' (there are: {known})"))
     })
 }
 
@@ -163,6 +194,31 @@ pub fn list() -> Vec<Found> {
     pointer::evdev::list().into_iter().map(found).collect()
 }
 
+fn tcp(
+    config: &PrinterConfig,
+    profile: Profile,
+    _site: &Site,
+    sink: EventSink,
+) -> Result<PrinterHandle, String> {
+    let Selector::Tcp(host) = config.selector.clone() else { return Err("not tcp://host:port".to_owned()) };
+    let open = move || {
+        let line = Tcp::open(&host, Deadline::after(CONNECT_WAIT))?;
+        Ok(Box::new(line) as Box<dyn Transport>)
+    };
+    Ok(printer::spawn(open, profile, sink))
+}
+
+fn file(
+    config: &PrinterConfig,
+    profile: Profile,
+    _site: &Site,
+    sink: EventSink,
+) -> Result<PrinterHandle, String> {
+    let Selector::File(path) = config.selector.clone() else { return Err("not file:///path".to_owned()) };
+    let open = move || Ok(Box::new(WriteOnly::open(&path)?) as Box<dyn Transport>);
+    Ok(printer::spawn(open, profile, sink))
+}
+
 fn evdev(config: &PointerConfig, _site: &Site, sink: EventSink) -> Result<PointerHandle, String> {
     match &config.selector {
         Selector::Node(path) => {
@@ -182,6 +238,17 @@ fn is_sim(selector: &Selector, name: &str) -> bool {
 #[cfg(feature = "sim")]
 fn world(site: &Site) -> Result<sim::World, String> {
     site.world.clone().ok_or_else(|| "a simulated device needs a simulated world".to_owned())
+}
+
+#[cfg(feature = "sim")]
+fn sim_printer(
+    _config: &PrinterConfig,
+    profile: Profile,
+    site: &Site,
+    sink: EventSink,
+) -> Result<PrinterHandle, String> {
+    let panel = world(site)?.printer().clone();
+    Ok(printer::spawn(move || panel.connect(), profile, sink))
 }
 
 #[cfg(feature = "sim")]

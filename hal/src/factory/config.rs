@@ -80,8 +80,13 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn new(what: &str, reason: &str) -> Self {
-        Self { what: what.to_owned(), reason: reason.to_owned() }
+    pub(super) fn new(what: &str, reason: impl ToString) -> Self {
+        Self { what: what.to_owned(), reason: reason.to_string() }
+    }
+
+    /// The table of drivers is at odds with itself.
+    pub(super) fn class(what: &str) -> Self {
+        Self::new(what, "the driver that takes this is of another class")
     }
 }
 
@@ -99,7 +104,7 @@ impl Config {
         let file: File = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
-            ConfigError::new("devices", &format!("line {line}: {}", error.message()))
+            ConfigError::new("devices", format!("line {line}: {}", error.message()))
         })?;
         Ok(file.devices)
     }

@@ -4,7 +4,12 @@
 //! Promises: what a hand does is there when its function returns; a device that waits is woken, not
 //! polled. Never: reaches into a driver: the drivers see cards, bits and cables only.
 
-use super::{card::CardSim, document::ScannerSim, pointer::TouchSim};
+use super::{
+    card::CardSim,
+    document::ScannerSim,
+    pointer::TouchSim,
+    printer::{PrinterPanel, SimPrinter},
+};
 use crate::{Class, keeper::lock};
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -13,14 +18,17 @@ use std::{
 
 pub use super::{card::CardKind, document::SheetKind};
 
+/// Dots on a line of the printer, 80 mm paper at 203 dots an inch.
+const PRINTER_DOTS: usize = 576;
+
 /// The world. Clones are the same world.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct World {
     inner: Arc<Inner>,
 }
 
-#[derive(Default)]
 struct Inner {
+    printer: PrinterPanel,
     things: Mutex<Things>,
     changed: Condvar,
 }
@@ -33,11 +41,30 @@ pub(super) struct Things {
     pub(super) touch: TouchSim,
 }
 
+impl Default for World {
+    fn default() -> Self {
+        Self::with_printer(PRINTER_DOTS)
+    }
+}
+
 impl World {
-    /// An empty world: every device plugged in, no card, no sheet, no finger.
+    /// An empty world: every device plugged in, paper for 80 mm, no card, no sheet, no finger.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same with a printer of `dots` dots a line.
+    #[must_use]
+    pub fn with_printer(dots: usize) -> Self {
+        let (_, printer) = SimPrinter::new(dots);
+        Self { inner: Arc::new(Inner { printer, things: Mutex::default(), changed: Condvar::new() }) }
+    }
+
+    /// The hands on the printer.
+    #[must_use]
+    pub fn printer(&self) -> &PrinterPanel {
+        &self.inner.printer
     }
 
     /// Puts a card in; one already in is swapped.
@@ -97,6 +124,11 @@ impl World {
     }
 
     fn cable(&self, class: Class, pulled: bool) {
+        match class {
+            Class::ReceiptPrinter if pulled => self.inner.printer.unplug(),
+            Class::ReceiptPrinter => self.inner.printer.plug_in(),
+            Class::CardReader | Class::DocumentScanner | Class::Pointer => {}
+        }
         self.change(|things| match class {
             Class::CardReader => things.card.pulled = pulled,
             Class::DocumentScanner => things.scanner.pulled = pulled,

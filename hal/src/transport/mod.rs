@@ -3,6 +3,9 @@
 //! Promises: a partial write is reported as such; a read that times out loses nothing.
 //! Never: interprets what it carries.
 
+pub mod file;
+pub mod tcp;
+
 use crate::device::{Deadline, DeviceError};
 
 /// A two-way line to a device.

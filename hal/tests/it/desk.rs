@@ -22,10 +22,7 @@ pub(crate) struct Desk {
 impl Desk {
     /// A desk with the devices of a `[devices]` table.
     pub(crate) fn with(config: &str) -> Self {
-        Self::in_world(World::new(), config)
-    }
-
-    pub(crate) fn in_world(world: World, config: &str) -> Self {
+        let world = World::new();
         let config = Config::from_toml(config).unwrap();
         let (sink, events) = sync_channel(64);
         let devices = factory::open(&config, &Site { world: Some(world.clone()) }, &sink).unwrap();

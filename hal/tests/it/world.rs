@@ -24,6 +24,12 @@ fn refused(config: &str) -> ConfigError {
 fn a_garbled_config_is_refused_with_place_and_reason() {
     for (config, place, reason) in [
         (
+            "[devices.printer]\nselector = '04b8:0e15'\nprofile = 'generic-80'",
+            "devices.printer",
+            "no driver takes '04b8:0e15' (there are: tcp, file, sim:printer)",
+        ),
+        ("[devices.printer]\nselector = 'sim:printer'\nprofile = 'lp'", "devices.printer", "lp"),
+        (
             "[devices.printer]\nselector = 'nonsense'\nprofile = 'x'",
             "devices",
             "line 2: 'nonsense' names no device",
@@ -115,6 +121,18 @@ fn a_panel_unplugged_under_a_finger_cancels_the_press() {
     desk.until_health(&Health::Ready);
     assert!(desk.world.touch(0.1, 0.1));
     near(next_pointer(&desk), Kind::Down, 0.1, 0.1);
+}
+
+#[test]
+fn a_printer_unplugged_is_told_and_comes_back_in_time() {
+    let desk = Desk::with("[devices.printer]\nselector = 'sim:printer'\nprofile = 'generic-80'");
+    desk.until_health(&Health::Ready);
+    desk.world.unplug(Class::ReceiptPrinter);
+    desk.until_health(&Health::Absent);
+    let plugged = std::time::Instant::now();
+    desk.world.plug(Class::ReceiptPrinter);
+    desk.until_health(&Health::Ready);
+    assert!(plugged.elapsed() < std::time::Duration::from_secs(3));
 }
 
 #[test]

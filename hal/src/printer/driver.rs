@@ -1,0 +1,410 @@
+//! ESC/POS over any line: what to send, what to wait for, what is known afterwards.
+//!
+//! ```text
+//! open    forget what waits (where it can), ESC @, guard, automatic status; DLE EOT 1..4
+//! print   lay out -> status -> [NotReady] -> bytes ... -> process id or GS r -> proof
+//!                                            |  no progress: listen, ask, wait for a refill
+//!                                            +- deadline, called off, line lost: say what is known
+//! ```
+//! A printer that stops for paper or a cover keeps its buffer and goes on by itself: the job stays open
+//! until its deadline. When it is given up, the remainder is discarded where the model can, so that it
+//! does not come out in front of the next person.
+//!
+//! Promises: sends each byte of a job once; every wait below is limited by the job's deadline.
+//! Never: prints again, or calls a job completed without the printer's word.
+
+use super::{
+    Job, PrintError, PrintProof, PrinterStatus, Profile, ReceiptPrinter, Rest,
+    escpos::{Command, IdentityText, RealTime},
+    layout::{DrawText, lay_out},
+    link::Link,
+    replies::Reply,
+};
+use crate::{
+    device::{Deadline, DeviceError},
+    transport::Transport,
+};
+use std::time::Duration;
+
+/// One write may block so long before the driver listens.
+const STALL_WAIT: Duration = Duration::from_millis(300);
+/// The driver listens so long before it writes or asks again.
+const LISTEN_WAIT: Duration = Duration::from_millis(300);
+/// Without progress, and without a word why, for so long: the line is lost.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+/// All four status questions together.
+const STATUS_LIMIT: Duration = Duration::from_secs(4);
+/// Forgetting what waits.
+const DISCARD_LIMIT: Duration = Duration::from_secs(2);
+
+/// What a job tells while it runs, and whether to go on.
+pub trait Watch: Send {
+    /// The status changed.
+    fn status(&mut self, status: &PrinterStatus);
+    /// Whether to stop as soon as possible.
+    fn give_up(&self) -> bool;
+}
+
+/// Tells nobody, never gives up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn status(&mut self, _: &PrinterStatus) {}
+    fn give_up(&self) -> bool {
+        false
+    }
+}
+
+/// An ESC/POS printer on an open line.
+pub struct EscPos {
+    link: Link,
+    profile: Profile,
+    text: Box<dyn DrawText + Send>,
+    watch: Box<dyn Watch>,
+    process: u32,
+    /// The printer may still wait for the rest of a picture: bytes to fill it up with come first.
+    spoiled: bool,
+    ended: bool,
+}
+
+/// Why sending or waiting stopped early.
+enum Stop {
+    GivenUp,
+    Deadline,
+    /// Gone, or silent without a reason.
+    Lost(DeviceError),
+}
+
+impl EscPos {
+    /// Takes the line over and asks how the printer is.
+    ///
+    /// # Errors
+    /// As the line has it; [`DeviceError::TimedOut`] when nobody answers, [`DeviceError::Nonsense`] when
+    /// the answers make no sense.
+    pub fn open(
+        transport: Box<dyn Transport>,
+        profile: Profile,
+        deadline: Deadline,
+    ) -> Result<Self, DeviceError> {
+        let spoiled = profile.replies && !profile.clear_buffers;
+        let link = Link::new(transport, profile.replies);
+        let (text, watch) = (host_text(), Box::new(Unwatched));
+        let mut printer = Self { link, profile, text, watch, process: 0, spoiled, ended: false };
+        if printer.link.readable {
+            printer.link.drain()?;
+        }
+        let mut commands = Vec::new();
+        if printer.link.readable && printer.profile.clear_buffers {
+            commands.push(Command::ClearBuffers);
+        }
+        commands.extend(printer.preamble());
+        printer.link.write_all(&Command::encode_all(&commands), deadline)?;
+        printer.status(deadline)?;
+        Ok(printer)
+    }
+
+    /// Tells `watch` while a job runs.
+    pub fn set_watch(&mut self, watch: Box<dyn Watch>) {
+        self.watch = watch;
+    }
+
+    /// Whether the printer can answer on this line.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.link.readable
+    }
+
+    /// Whether this line is of no more use: open another.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What the replies so far add up to.
+    #[must_use]
+    pub fn last_status(&self) -> PrinterStatus {
+        self.link.status
+    }
+
+    /// Waits for what the printer says by itself; whether the status changed.
+    ///
+    /// # Errors
+    /// As the line has it.
+    pub fn listen(&mut self, deadline: Deadline) -> Result<bool, DeviceError> {
+        let before = self.link.status;
+        let heard = self.link.next(deadline);
+        self.ended |= heard.is_err();
+        heard.map(|_| self.link.status != before)
+    }
+
+    /// Asks how the printer is and switches automatic status on again: a printer that was switched off
+    /// and on has forgotten it.
+    ///
+    /// # Errors
+    /// As [`ReceiptPrinter::status`].
+    pub fn rouse(&mut self, deadline: Deadline) -> Result<PrinterStatus, DeviceError> {
+        if self.link.readable && self.link.status.stopped_by().is_empty() {
+            self.link.write_all(&Command::encode_all(&[Command::AutomaticStatus(true)]), deadline)?;
+        }
+        self.status(deadline)
+    }
+
+    /// Asks for one identity text, such as the model's name.
+    ///
+    /// # Errors
+    /// [`DeviceError::TimedOut`] when the model has none, or cannot answer now.
+    pub fn identity(&mut self, which: IdentityText, deadline: Deadline) -> Result<String, DeviceError> {
+        if !self.link.readable {
+            return Err(DeviceError::Unsupported("identity on a write-only line"));
+        }
+        self.link.drain()?;
+        self.link.write_all(&Command::encode_all(&[Command::AskIdentity(which)]), deadline)?;
+        let wanted = |reply: &Reply| match reply {
+            Reply::Identity(text) => Some(String::from_utf8_lossy(text).into_owned()),
+            Reply::RealTime(_)
+            | Reply::Automatic(_)
+            | Reply::Byte(_)
+            | Reply::ProcessId(_)
+            | Reply::Cleared
+            | Reply::Block(..)
+            | Reply::Xon
+            | Reply::Xoff
+            | Reply::Nonsense(_) => None,
+        };
+        self.link.expect(wanted, deadline)
+    }
+
+    /// `ESC @` also ends automatic status and the guard, so they follow it.
+    fn preamble(&self) -> Vec<Command> {
+        let mut commands = vec![Command::Initialise];
+        if self.profile.image_guard {
+            commands.push(Command::ImageGuard);
+        }
+        if self.link.readable {
+            commands.push(Command::AutomaticStatus(true));
+        }
+        commands
+    }
+
+    /// The whole job as bytes, and the reply that proves it.
+    fn bytes(&mut self, commands: Vec<Command>) -> (Vec<u8>, Reply) {
+        let filler =
+            if self.spoiled { self.profile.dots_per_line.div_ceil(8) * self.profile.strip_rows } else { 0 };
+        let mut bytes = vec![0; filler];
+        let mut all = self.preamble();
+        all.extend(commands);
+        let proof = if self.profile.process_id {
+            self.process = (self.process + 1) % 10_000;
+            let mut id = *b"0000";
+            format!("{:04}", self.process).bytes().zip(&mut id).for_each(|(digit, place)| *place = digit);
+            all.push(Command::ProcessId(id));
+            Reply::ProcessId(id)
+        } else {
+            all.push(Command::AskRoll);
+            Reply::Byte(0)
+        };
+        if !self.link.readable {
+            all.pop();
+        }
+        bytes.extend(Command::encode_all(&all));
+        (bytes, proof)
+    }
+
+    /// Sends `bytes`; how many were taken, and why not all.
+    fn send(&mut self, bytes: &[u8], deadline: Deadline) -> (usize, Option<Stop>) {
+        let mut sent = 0;
+        let mut silence = Deadline::after(SILENCE_LIMIT);
+        while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+            if let Some(stop) = self.must_stop(deadline) {
+                return (sent, Some(stop));
+            }
+            match self.link.write(rest, deadline.at_most(STALL_WAIT)) {
+                Ok(taken) => {
+                    sent += taken;
+                    silence = Deadline::after(SILENCE_LIMIT);
+                }
+                Err(DeviceError::TimedOut) if self.link.readable => {
+                    if let Err(error) = self.hear(deadline.at_most(LISTEN_WAIT)) {
+                        return (sent, Some(Stop::Lost(error)));
+                    }
+                    if silence.passed() && self.link.status.stopped_by().is_empty() {
+                        return (sent, Some(Stop::Lost(DeviceError::TimedOut)));
+                    }
+                }
+                Err(DeviceError::TimedOut) if !silence.passed() => {}
+                Err(error) => return (sent, Some(Stop::Lost(error))),
+            }
+        }
+        (sent, None)
+    }
+
+    /// Waits for `proof`, asking now and then whether the printer is still there.
+    fn await_proof(&mut self, proof: &Reply, deadline: Deadline) -> Result<(), Stop> {
+        let mut silence = Deadline::after(SILENCE_LIMIT);
+        let mut questions = RealTime::ALL.iter().cycle();
+        let mut asked = None;
+        loop {
+            if let Some(stop) = self.must_stop(deadline) {
+                return Err(stop);
+            }
+            let Some(reply) = self.hear(deadline.at_most(LISTEN_WAIT)).map_err(Stop::Lost)? else {
+                if silence.passed() {
+                    return Err(Stop::Lost(DeviceError::TimedOut));
+                }
+                asked = asked.or_else(|| questions.next().copied());
+                let question = asked.map(Command::AskStatus);
+                let bytes = Command::encode_all(question.as_slice());
+                match self.link.write(&bytes, deadline.at_most(STALL_WAIT)) {
+                    Ok(_) | Err(DeviceError::TimedOut) => continue,
+                    Err(error) => return Err(Stop::Lost(error)),
+                }
+            };
+            silence = Deadline::after(SILENCE_LIMIT);
+            match (reply, proof) {
+                (Reply::Byte(_), Reply::Byte(_)) => return Ok(()),
+                (Reply::RealTime(byte), _) => {
+                    if let Some(which) = asked.take() {
+                        self.changing(|link| link.status.answer(which, byte));
+                    }
+                }
+                (reply, proof) if reply == *proof => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+
+    fn must_stop(&self, deadline: Deadline) -> Option<Stop> {
+        if self.watch.give_up() {
+            Some(Stop::GivenUp)
+        } else if deadline.passed() {
+            Some(Stop::Deadline)
+        } else {
+            None
+        }
+    }
+
+    fn hear(&mut self, deadline: Deadline) -> Result<Option<Reply>, DeviceError> {
+        self.changing(|link| link.next(deadline))
+    }
+
+    fn changing<T>(&mut self, change: impl FnOnce(&mut Link) -> T) -> T {
+        let before = self.link.status;
+        let done = change(&mut self.link);
+        if self.link.status != before {
+            self.watch.status(&self.link.status);
+        }
+        done
+    }
+
+    /// What is known when not one byte was taken.
+    fn nothing_sent(&mut self, stop: Stop) -> PrintError {
+        let troubles = self.link.status.stopped_by();
+        match stop {
+            Stop::GivenUp => PrintError::Cancelled,
+            Stop::Deadline if troubles.is_empty() => PrintError::Device(DeviceError::TimedOut),
+            Stop::Deadline => PrintError::NotReady(troubles),
+            Stop::Lost(error) => {
+                self.ended = true;
+                PrintError::Device(error)
+            }
+        }
+    }
+
+    /// What is known when bytes went out and no proof came back.
+    fn unproven(&mut self, stop: Stop, all_sent: bool) -> Result<PrintProof, PrintError> {
+        let troubles = self.link.status.stopped_by();
+        self.spoiled |= !all_sent;
+        match stop {
+            Stop::Lost(_) => {
+                self.ended = true;
+                return Ok(PrintProof::Unknown);
+            }
+            // Slow, not stuck: what is in the printer still comes out.
+            Stop::Deadline if troubles.is_empty() && all_sent => return Ok(PrintProof::Unknown),
+            Stop::Deadline | Stop::GivenUp => {}
+        }
+        let rest = self.discard();
+        if troubles.is_empty() {
+            Ok(PrintProof::Unknown)
+        } else {
+            Err(PrintError::Interrupted { troubles, rest })
+        }
+    }
+
+    /// Makes the printer forget what waits.
+    fn discard(&mut self) -> Rest {
+        if !self.profile.clear_buffers || !self.link.readable {
+            return Rest::Held;
+        }
+        let deadline = Deadline::after(DISCARD_LIMIT);
+        let bytes = Command::encode_all(&[Command::ClearBuffers]);
+        let cleared = |reply: &Reply| (*reply == Reply::Cleared).then_some(());
+        let answer = self.link.write_all(&bytes, deadline).and_then(|()| self.link.expect(cleared, deadline));
+        match answer {
+            Ok(()) => {
+                self.spoiled = false;
+                Rest::Discarded
+            }
+            Err(_) => {
+                // Whether half the command went in is not known either.
+                self.ended = true;
+                Rest::Held
+            }
+        }
+    }
+}
+
+impl ReceiptPrinter for EscPos {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn status(&mut self, deadline: Deadline) -> Result<PrinterStatus, DeviceError> {
+        let deadline = deadline.at_most(STATUS_LIMIT);
+        for which in RealTime::ALL {
+            if self.link.readable {
+                let asked = self.link.ask(which, deadline);
+                self.ended |= asked.is_err();
+                asked?;
+            }
+        }
+        Ok(self.link.status)
+    }
+
+    fn print(&mut self, job: &Job, deadline: Deadline) -> Result<PrintProof, PrintError> {
+        let commands = lay_out(job, &self.profile, self.text.as_mut())?;
+        let troubles = self.status(deadline)?.stopped_by();
+        if !troubles.is_empty() {
+            return Err(PrintError::NotReady(troubles));
+        }
+        let (mut bytes, proof) = self.bytes(commands);
+        let (sent, stop) = self.send(&bytes, deadline);
+        zeroize::Zeroize::zeroize(&mut bytes);
+        match stop {
+            Some(stop) if sent == 0 => return Err(self.nothing_sent(stop)),
+            Some(stop) => return self.unproven(stop, false),
+            None => self.spoiled = false,
+        }
+        if !self.link.readable {
+            self.ended = true;
+            let finished = self.link.finish(deadline);
+            return Ok(if finished.is_ok() { PrintProof::Sent } else { PrintProof::Unknown });
+        }
+        match self.await_proof(&proof, deadline) {
+            Ok(()) if self.profile.process_id => Ok(PrintProof::Completed),
+            Ok(()) => Ok(PrintProof::Accepted),
+            Err(stop) => self.unproven(stop, true),
+        }
+    }
+}
+
+#[cfg(feature = "text")]
+fn host_text() -> Box<dyn DrawText + Send> {
+    Box::new(super::shape::LazyShaper::default())
+}
+
+#[cfg(not(feature = "text"))]
+fn host_text() -> Box<dyn DrawText + Send> {
+    Box::new(super::layout::NoText)
+}

@@ -1,0 +1,240 @@
+//! How a printer is, from the bits it sends.
+//!
+//! ```text
+//! DLE EOT n   one byte, asked for          GS a   four bytes, sent on each change
+//! n=1  b3 offline                          byte 1 b3 offline, b5 cover open
+//! n=2  b2 cover open                       byte 2 b2 mechanical, b3 cutter, b5 unrecoverable, b6 hot
+//! n=3  b2 mechanical, b3 cutter,           byte 3 b0 b1 near end, b2 b3 end
+//!      b5 unrecoverable, b6 recovers       byte 4 reserved
+//! n=4  b2 b3 near end, b5 b6 end
+//! ```
+//! Source: Epson ESC/POS command reference, `DLE EOT` and `GS a`.
+//!
+//! Promises: what was never told is `Unknown`. Never: waits, asks.
+
+use super::escpos::RealTime;
+use crate::device::Trouble;
+use std::collections::BTreeSet;
+
+/// The paper roll.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paper {
+    /// Never told.
+    #[default]
+    Unknown,
+    /// Enough.
+    Ok,
+    /// Nearly at its end.
+    Low,
+    /// None.
+    Out,
+    /// Stuck.
+    Jammed,
+}
+
+/// The cover over the roll.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cover {
+    /// Closed.
+    Closed,
+    /// Open: nothing prints.
+    Open,
+    /// Never told.
+    #[default]
+    Unknown,
+}
+
+/// The cutter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cutter {
+    /// Never told.
+    #[default]
+    Unknown,
+    /// Works.
+    Ok,
+    /// Stuck.
+    Stuck,
+}
+
+/// The print head and what else clears by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Head {
+    /// Never told.
+    #[default]
+    Unknown,
+    /// Works.
+    Ok,
+    /// Too hot; clears by itself.
+    Hot,
+}
+
+/// How a printer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrinterStatus {
+    /// Takes data.
+    pub online: bool,
+    /// The paper roll.
+    pub paper: Paper,
+    /// The cover.
+    pub cover: Cover,
+    /// The cutter.
+    pub cutter: Cutter,
+    /// The print head.
+    pub head: Head,
+    /// Only switching off and on helps.
+    pub needs_reset: bool,
+}
+
+/// A printer nothing is known about: on line, all else unknown.
+impl Default for PrinterStatus {
+    fn default() -> Self {
+        Self {
+            online: true,
+            paper: Paper::Unknown,
+            cover: Cover::Unknown,
+            cutter: Cutter::Unknown,
+            head: Head::Unknown,
+            needs_reset: false,
+        }
+    }
+}
+
+impl PrinterStatus {
+    /// What is wrong, as codes. [`Trouble::Offline`] only when nothing else explains it.
+    #[must_use]
+    pub fn troubles(&self) -> BTreeSet<Trouble> {
+        let mut troubles = BTreeSet::new();
+        match self.paper {
+            Paper::Unknown | Paper::Ok => {}
+            Paper::Low => drop(troubles.insert(Trouble::PaperLow)),
+            Paper::Out => drop(troubles.insert(Trouble::PaperOut)),
+            Paper::Jammed => drop(troubles.insert(Trouble::Jam)),
+        }
+        if self.cover == Cover::Open {
+            troubles.insert(Trouble::CoverOpen);
+        }
+        if self.cutter == Cutter::Stuck {
+            troubles.insert(Trouble::Cutter);
+        }
+        if self.head == Head::Hot {
+            troubles.insert(Trouble::HeadHot);
+        }
+        if self.needs_reset {
+            troubles.insert(Trouble::NeedsReset);
+        }
+        if !self.online && troubles.iter().all(|trouble| !stops(*trouble)) {
+            troubles.insert(Trouble::Offline);
+        }
+        troubles
+    }
+
+    /// The troubles that stop printing: all but low paper.
+    #[must_use]
+    pub fn stopped_by(&self) -> BTreeSet<Trouble> {
+        self.troubles().into_iter().filter(|trouble| stops(*trouble)).collect()
+    }
+
+    /// Takes in the answer to `DLE EOT n`.
+    pub(crate) fn answer(&mut self, asked: RealTime, byte: u8) {
+        match asked {
+            RealTime::Printer => self.online = byte & 0x08 == 0,
+            RealTime::OfflineCause => self.cover = cover(byte & 0x04 != 0),
+            RealTime::ErrorCause => self.errors(byte),
+            RealTime::Paper => self.roll(byte & 0x0C != 0, byte & 0x60 != 0),
+        }
+    }
+
+    /// Takes in four bytes of automatic status.
+    pub(crate) fn automatic(&mut self, [first, second, third, _]: [u8; 4]) {
+        self.online = first & 0x08 == 0;
+        self.cover = cover(first & 0x20 != 0);
+        self.roll(third & 0x03 != 0, third & 0x0C != 0);
+        self.errors(second);
+    }
+
+    fn errors(&mut self, byte: u8) {
+        self.cutter = if byte & 0x08 == 0 { Cutter::Ok } else { Cutter::Stuck };
+        self.head = if byte & 0x40 == 0 { Head::Ok } else { Head::Hot };
+        self.needs_reset = byte & 0x20 != 0;
+        if byte & 0x04 != 0 {
+            self.paper = Paper::Jammed;
+        } else if self.paper == Paper::Jammed {
+            self.paper = Paper::Unknown;
+        }
+    }
+
+    fn roll(&mut self, near_end: bool, end: bool) {
+        self.paper = match (end, near_end) {
+            (true, _) => Paper::Out,
+            (false, true) => Paper::Low,
+            (false, false) => Paper::Ok,
+        };
+    }
+}
+
+fn cover(open: bool) -> Cover {
+    if open { Cover::Open } else { Cover::Closed }
+}
+
+fn stops(trouble: Trouble) -> bool {
+    match trouble {
+        Trouble::PaperLow => false,
+        Trouble::PaperOut
+        | Trouble::CoverOpen
+        | Trouble::Cutter
+        | Trouble::HeadHot
+        | Trouble::Jam
+        | Trouble::Offline
+        | Trouble::NeedsReset
+        | Trouble::NotTalking => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(asked: RealTime, byte: u8) -> Vec<Trouble> {
+        let mut status = PrinterStatus::default();
+        status.answer(asked, byte);
+        status.troubles().into_iter().collect()
+    }
+
+    #[test]
+    fn real_time_bits_are_those_of_the_manual() {
+        assert_eq!(after(RealTime::Printer, 0x16), []);
+        assert_eq!(after(RealTime::Printer, 0x1E), [Trouble::Offline]);
+        assert_eq!(after(RealTime::OfflineCause, 0x16), [Trouble::CoverOpen]);
+        assert_eq!(after(RealTime::ErrorCause, 0x1A), [Trouble::Cutter]);
+        assert_eq!(after(RealTime::ErrorCause, 0x16), [Trouble::Jam]);
+        assert_eq!(after(RealTime::ErrorCause, 0x32), [Trouble::NeedsReset]);
+        assert_eq!(after(RealTime::ErrorCause, 0x52), [Trouble::HeadHot]);
+        assert_eq!(after(RealTime::Paper, 0x12), []);
+        assert_eq!(after(RealTime::Paper, 0x1E), [Trouble::PaperLow]);
+        assert_eq!(after(RealTime::Paper, 0x7E), [Trouble::PaperOut]);
+    }
+
+    #[test]
+    fn automatic_bits_are_those_of_the_manual() {
+        for (quad, troubles) in [
+            ([0x14, 0x00, 0x00, 0x0F], vec![]),
+            ([0x14, 0x00, 0x03, 0x0F], vec![Trouble::PaperLow]),
+            ([0x1C, 0x00, 0x0F, 0x0F], vec![Trouble::PaperOut]),
+            ([0x38, 0x00, 0x00, 0x0F], vec![Trouble::CoverOpen]),
+            ([0x18, 0x08, 0x00, 0x0F], vec![Trouble::Cutter]),
+            ([0x18, 0x04, 0x00, 0x0F], vec![Trouble::Jam]),
+            ([0x18, 0x00, 0x00, 0x0F], vec![Trouble::Offline]),
+        ] {
+            let mut status = PrinterStatus::default();
+            status.automatic(quad);
+            assert_eq!(status.troubles().into_iter().collect::<Vec<_>>(), troubles, "{quad:02x?}");
+        }
+    }
+
+    #[test]
+    fn low_paper_stops_nothing() {
+        let status = PrinterStatus { paper: Paper::Low, ..PrinterStatus::default() };
+        assert_eq!(status.troubles().len(), 1);
+        assert!(status.stopped_by().is_empty());
+    }
+}

@@ -1,0 +1,232 @@
+//! ESC/POS bytes to operations, written from the command reference and sharing nothing with the encoder.
+//!
+//! Promises: takes any bytes; a command is taken whole or not yet; what is unknown is skipped, by its
+//! length field where it has one. Never: keeps more than a picture's header.
+
+/// What a printer does with the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Op {
+    Glyph(u8),
+    LineFeed,
+    Initialise,
+    CodePage(u8),
+    Bold(bool),
+    Underline(bool),
+    /// Times as wide, times as tall.
+    Size(u8, u8),
+    Justify(u8),
+    Reverse(bool),
+    /// Dots from line to line; `None` is the usual.
+    Spacing(Option<u8>),
+    FeedLines(u8),
+    FeedDots(u8),
+    QrModule(u8),
+    QrStore(Vec<u8>),
+    QrPrint,
+    /// One row of a picture; each dot is so many dots wide and tall.
+    Row {
+        dots: Vec<u8>,
+        wide: u8,
+        tall: u8,
+    },
+    Cut {
+        feed: u8,
+    },
+    AutomaticStatus(u8),
+    AskRoll,
+    AskIdentity(u8),
+    ProcessId([u8; 4]),
+    Ignored,
+}
+
+#[derive(Clone, Debug)]
+struct Raster {
+    stride: usize,
+    rows: usize,
+    wide: u8,
+    tall: u8,
+}
+
+/// Takes operations off the front of a buffer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Decoder {
+    raster: Option<Raster>,
+}
+
+type Taken = Option<(Op, usize)>;
+
+impl Decoder {
+    /// The next operation and how many bytes it took; `None` when its end is not there yet.
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Taken {
+        if let Some(raster) = self.raster.as_mut().filter(|raster| raster.rows > 0) {
+            let dots = bytes.get(..raster.stride)?.to_vec();
+            raster.rows -= 1;
+            return Some((Op::Row { dots, wide: raster.wide, tall: raster.tall }, raster.stride));
+        }
+        self.raster = None;
+        match *bytes {
+            [] => None,
+            [b'\n', ..] => Some((Op::LineFeed, 1)),
+            [0x10, ref rest @ ..] => real_time(rest),
+            [0x1B, ref rest @ ..] => escape(rest),
+            [0x1D, ref rest @ ..] => self.group(rest),
+            [0x1C, b'(', _, low, high, ..] => skip(bytes, 5 + word(low, high)),
+            [0x1C, b'(', ..] => None,
+            [0x1C, ..] => skip(bytes, 2),
+            [0..0x20 | 0x7F, ..] => Some((Op::Ignored, 1)),
+            [glyph, ..] => Some((Op::Glyph(glyph), 1)),
+        }
+    }
+
+    fn group(&mut self, rest: &[u8]) -> Taken {
+        let whole = |op, used: usize| Some((op, used + 1));
+        match *rest {
+            [b'v', b'0', mode, width_low, width_high, height_low, height_high, ..] => {
+                let (wide, tall) = (1 + (mode & 1), 1 + (mode >> 1 & 1));
+                let (stride, rows) = (word(width_low, width_high), word(height_low, height_high));
+                self.raster = Some(Raster { stride: stride.max(1), rows, wide, tall });
+                whole(Op::Ignored, 7)
+            }
+            [b'v', ..] => None,
+            [b'(', kind, low, high, ref data @ ..] => {
+                let data = data.get(..word(low, high))?;
+                whole(extended(kind, data), 4 + data.len())
+            }
+            [b'(', ..] => None,
+            [b'V', 0 | 1 | 48 | 49, ..] => whole(Op::Cut { feed: 0 }, 2),
+            [b'V', _, feed, ..] => whole(Op::Cut { feed }, 3),
+            [b'k', ..] => barcode(rest),
+            [b'!', n, ..] => whole(Op::Size((n >> 4 & 7) + 1, (n & 7) + 1), 2),
+            [b'B', n, ..] => whole(Op::Reverse(n & 1 == 1), 2),
+            [b'a', n, ..] => whole(Op::AutomaticStatus(n), 2),
+            [b'r', 1 | 49, ..] => whole(Op::AskRoll, 2),
+            [b'I', n, ..] => whole(Op::AskIdentity(n), 2),
+            [b'r' | b'h' | b'w' | b'H' | b'f' | b'b', _, ..] => whole(Op::Ignored, 2),
+            [b'L' | b'W' | b'P' | b'$' | b'\\' | b'g', _, _, ..] => whole(Op::Ignored, 3),
+            [b'8', b'L', a, b, c, d, ..] => {
+                let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or(usize::MAX);
+                skip(rest, length.saturating_add(6)).map(|(op, used)| (op, used + 1))
+            }
+            [] | [b'V' | b'!' | b'B' | b'a' | b'r' | b'I' | b'h' | b'w' | b'H' | b'f' | b'b'] => None,
+            [b'L' | b'W' | b'P' | b'$' | b'\\' | b'g' | b'8', ..] | [b'V', _] => None,
+            [_, ..] => whole(Op::Ignored, 1),
+        }
+    }
+}
+
+fn word(low: u8, high: u8) -> usize {
+    usize::from(u16::from_le_bytes([low, high]))
+}
+
+fn skip(bytes: &[u8], length: usize) -> Taken {
+    (bytes.len() >= length).then_some((Op::Ignored, length))
+}
+
+/// Already obeyed on receipt; here they only have a length.
+fn real_time(rest: &[u8]) -> Taken {
+    let length = match *rest {
+        [] | [0x04 | 0x05 | 0x14] => return None,
+        [0x04 | 0x05, ..] => 2,
+        [0x14, 1 | 2, ..] => 4,
+        [0x14, 3, ..] => 7,
+        [0x14, 7, ..] => 3,
+        [0x14, 8, ..] => 9,
+        [_, ..] => 0,
+    };
+    skip(rest, length).map(|(op, used)| (op, used + 1))
+}
+
+fn escape(rest: &[u8]) -> Taken {
+    let (op, used) = match *rest {
+        [b'@', ..] => (Op::Initialise, 1),
+        [b't', n, ..] => (Op::CodePage(n), 2),
+        [b'E' | b'G', n, ..] => (Op::Bold(n & 1 == 1), 2),
+        [b'-', n, ..] => (Op::Underline(n % 48 != 0), 2),
+        [b'a', n, ..] => (Op::Justify(n % 48), 2),
+        [b'd', n, ..] => (Op::FeedLines(n), 2),
+        [b'J', n, ..] => (Op::FeedDots(n), 2),
+        [b'3', n, ..] => (Op::Spacing(Some(n)), 2),
+        [b'2', ..] => (Op::Spacing(None), 1),
+        [b'i' | b'm', ..] => (Op::Cut { feed: 0 }, 1),
+        [b'!', n, ..] => (Op::Size((n >> 5 & 1) + 1, (n >> 4 & 1) + 1), 2),
+        [b'M' | b'R' | b'{' | b'V' | b' ' | b'=' | b'r' | b'T', _, ..] => (Op::Ignored, 2),
+        [b'c' | b'$' | b'\\', _, _, ..] => (Op::Ignored, 3),
+        [b'p', _, _, _, ..] => (Op::Ignored, 4),
+        [b'*', mode, low, high, ..] => {
+            let column = if mode >= 32 { 3 } else { 1 };
+            return skip(rest, 4 + word(low, high) * column).map(|(op, used)| (op, used + 1));
+        }
+        [] | [b'p' | b'*' | b'c' | b'$' | b'\\', ..] => return None,
+        [b't' | b'E' | b'G' | b'-' | b'a' | b'd' | b'J' | b'3' | b'!'] => return None,
+        [b'M' | b'R' | b'{' | b'V' | b' ' | b'=' | b'r' | b'T'] => return None,
+        [_, ..] => (Op::Ignored, 1),
+    };
+    Some((op, used + 1))
+}
+
+fn extended(kind: u8, data: &[u8]) -> Op {
+    match (kind, data) {
+        (b'k', [49, 67, module]) => Op::QrModule(*module),
+        (b'k', [49, 80, 48, stored @ ..]) => Op::QrStore(stored.to_vec()),
+        (b'k', [49, 81, ..]) => Op::QrPrint,
+        (b'H', [48, 48, a, b, c, d]) => Op::ProcessId([*a, *b, *c, *d]),
+        _ => Op::Ignored,
+    }
+}
+
+/// Not drawn: a receipt of ours has none.
+fn barcode(rest: &[u8]) -> Taken {
+    let length = match *rest {
+        [_, 0..=6, ref data @ ..] => 3 + data.iter().position(|byte| *byte == 0)?,
+        [_, _, length, ..] => 3 + usize::from(length),
+        _ => return None,
+    };
+    skip(rest, length).map(|(op, used)| (op, used + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decode(bytes: &[u8]) -> (Vec<Op>, usize) {
+        let (mut decoder, mut ops, mut at) = (Decoder::default(), Vec::new(), 0);
+        while let Some((op, used)) = decoder.next(&bytes[at..]) {
+            assert!(used > 0);
+            ops.push(op);
+            at += used;
+        }
+        (ops, at)
+    }
+
+    #[test]
+    fn commands_between_text() {
+        let (ops, used) = decode(b"\x1B@\x1D!\x10A\n\x1D(H\x06\x0000abcd\x10\x04\x01\x1DVB\x05");
+        let id = Op::ProcessId(*b"abcd");
+        let (a, cut) = (Op::Glyph(b'A'), Op::Cut { feed: 5 });
+        assert_eq!(ops, [Op::Initialise, Op::Size(2, 1), a, Op::LineFeed, id, Op::Ignored, cut]);
+        assert_eq!(used, 27);
+    }
+
+    #[test]
+    fn a_picture_comes_row_by_row() {
+        let (ops, used) = decode(&[0x1D, b'v', b'0', 3, 2, 0, 3, 0, 1, 2, 3, 4, 5]);
+        let row = |dots: &[u8]| Op::Row { dots: dots.to_vec(), wide: 2, tall: 2 };
+        assert_eq!(ops, [Op::Ignored, row(&[1, 2]), row(&[3, 4])]);
+        assert_eq!(used, 12);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            decode(&bytes);
+        }
+
+        #[test]
+        fn every_command_prefix_is_taken_or_waits(
+            start in prop::sample::select(vec![0x10_u8, 0x1B, 0x1C, 0x1D]), rest: Vec<u8>,
+        ) {
+            decode(&[&[start], rest.as_slice()].concat());
+        }
+    }
+}
