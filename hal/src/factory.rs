@@ -1,1 +1,270 @@
 //! Which driver opens which selector: one table.
+//!
+//! ```toml
+//! [devices.printer]
+//! selector = "tcp://192.0.2.7:9100"
+//! profile = "epson-tm-t88v"
+//!
+//! [devices.card_reader]
+//! selector = "sim:card"
+//! removal_wait_s = 20
+//!
+//! [devices.document_scanner]
+//! selector = "sim:document"
+//!
+//! [[devices.pointer]]
+//! selector = "/dev/input/event3"
+//! rotation = 90
+//! calibration = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+//! ```
+//!
+//! Promises: a selector no driver takes is an error that names the drivers there are; a device that is
+//! only unplugged is no error, its health says so and it is found when it comes. Never: guesses a device.
+
+mod config;
+
+pub use config::{CardConfig, Config, ConfigError, DocumentConfig, PointerConfig, PrinterConfig};
+
+#[cfg(feature = "sim")]
+use crate::sim;
+use crate::{
+    card::{self, CardHandle},
+    device::Deadline,
+    device::{Class, EventSink},
+    document::DocumentHandle,
+    pointer::{self, PointerHandle},
+    printer::{self, PrinterHandle, Profile},
+    selector::Selector,
+    transport::{Transport, file::WriteOnly, tcp::Tcp},
+};
+use std::time::Duration;
+
+/// Connecting to a network printer takes no longer.
+const CONNECT_WAIT: Duration = Duration::from_secs(3);
+
+/// What drivers need to know beyond the config.
+#[derive(Clone, Default)]
+pub struct Site {
+    /// The world simulated devices stand in; without one they are refused.
+    #[cfg(feature = "sim")]
+    pub world: Option<sim::World>,
+}
+
+/// The devices of one kiosk, open or being opened. Dropping them ends their threads.
+#[derive(Default)]
+pub struct Devices {
+    /// Prints receipts.
+    pub printer: Option<PrinterHandle>,
+    /// Reads cards.
+    pub card: Option<CardHandle>,
+    /// Scans sheets.
+    pub document: Option<DocumentHandle>,
+    /// Touch panels and mice.
+    pub pointers: Vec<PointerHandle>,
+}
+
+/// One driver: what it is called, what it takes, how it opens.
+struct Driver {
+    name: &'static str,
+    takes: fn(&Selector) -> bool,
+    open: Open,
+}
+
+#[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the only drivers of a class are simulated"))]
+enum Open {
+    Printer(fn(&PrinterConfig, Profile, &Site, EventSink) -> Result<PrinterHandle, String>),
+    Card(fn(&CardConfig, &Site, EventSink) -> Result<CardHandle, String>),
+    Document(fn(&DocumentConfig, &Site, EventSink) -> Result<DocumentHandle, String>),
+    Pointer(fn(&PointerConfig, &Site, EventSink) -> Result<PointerHandle, String>),
+}
+
+impl Driver {
+    fn class(&self) -> Class {
+        match self.open {
+            Open::Printer(_) => Class::ReceiptPrinter,
+            Open::Card(_) => Class::CardReader,
+            Open::Document(_) => Class::DocumentScanner,
+            Open::Pointer(_) => Class::Pointer,
+        }
+    }
+}
+
+/// Every driver there is.
+static DRIVERS: &[Driver] = &[
+    Driver { name: "tcp", takes: |selector| matches!(selector, Selector::Tcp(_)), open: Open::Printer(tcp) },
+    Driver {
+        name: "file",
+        takes: |selector| matches!(selector, Selector::File(_)),
+        open: Open::Printer(file),
+    },
+    Driver {
+        name: "evdev",
+        takes: |selector| matches!(selector, Selector::Node(_)),
+        open: Open::Pointer(evdev),
+    },
+    #[cfg(feature = "sim")]
+    Driver {
+        name: "sim:printer",
+        takes: |selector| is_sim(selector, "printer"),
+        open: Open::Printer(sim_printer),
+    },
+    #[cfg(feature = "sim")]
+    Driver { name: "sim:card", takes: |selector| is_sim(selector, "card"), open: Open::Card(sim_card) },
+    #[cfg(feature = "sim")]
+    Driver {
+        name: "sim:document",
+        takes: |selector| is_sim(selector, "document"),
+        open: Open::Document(sim_document),
+    },
+    #[cfg(feature = "sim")]
+    Driver { name: "sim:touch", takes: |selector| is_sim(selector, "touch"), open: Open::Pointer(sim_touch) },
+];
+
+/// Opens every configured device.
+///
+/// # Errors
+/// The first device that cannot be had as configured; devices opened before it are closed again.
+pub fn open(config: &Config, site: &Site, sink: &EventSink) -> Result<Devices, ConfigError> {
+    let mut devices = Devices::default();
+    if let Some(printer) = &config.printer {
+        let at = "devices.printer";
+        let Open::Printer(open) = find(Class::ReceiptPrinter, &printer.selector, at)? else {
+            return Err(ConfigError::class(at));
+        };
+        let profile = Profile::named(&printer.profile).map_err(|error| ConfigError::new(at, error))?;
+        let opened = open(printer, profile, site, sink.clone());
+        devices.printer = Some(opened.map_err(|why| ConfigError::new(at, why))?);
+    }
+    if let Some(card) = &config.card_reader {
+        let at = "devices.card_reader";
+        let Open::Card(open) = find(Class::CardReader, &card.selector, at)? else {
+            return Err(ConfigError::class(at));
+        };
+        devices.card = Some(open(card, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
+    }
+    if let Some(document) = &config.document_scanner {
+        let at = "devices.document_scanner";
+        let Open::Document(open) = find(Class::DocumentScanner, &document.selector, at)? else {
+            return Err(ConfigError::class(at));
+        };
+        devices.document = Some(open(document, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
+    }
+    for pointer in &config.pointers {
+        let at = "devices.pointer";
+        let Open::Pointer(open) = find(Class::Pointer, &pointer.selector, at)? else {
+            return Err(ConfigError::class(at));
+        };
+        devices.pointers.push(open(pointer, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
+    }
+    Ok(devices)
+}
+
+fn find(class: Class, selector: &Selector, at: &str) -> Result<&'static Open, ConfigError> {
+    let of_class = || DRIVERS.iter().filter(|driver| driver.class() == class);
+    let driver = of_class().find(|driver| (driver.takes)(selector));
+    driver.map(|driver| &driver.open).ok_or_else(|| {
+        let known: Vec<_> = of_class().map(|driver| driver.name).collect();
+        let known = if known.is_empty() { "none in this build".to_owned() } else { known.join(", ") };
+        ConfigError::new(at, format!("no driver takes '{selector}' (there are: {known})"))
+    })
+}
+
+/// A device that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// How a config names it.
+    pub selector: Selector,
+    /// What it is, as far as it could be asked.
+    pub class: Class,
+    /// Which driver would take it.
+    pub driver: &'static str,
+    /// What it calls itself, or why it could not be asked, such as a missing permission.
+    pub name: Result<String, String>,
+}
+
+/// Devices on this machine that a driver here would take, those that may not be opened included.
+#[must_use]
+pub fn list() -> Vec<Found> {
+    let found = |listed: pointer::evdev::Listed| Found {
+        selector: Selector::Node(listed.path),
+        class: Class::Pointer,
+        driver: "evdev",
+        name: listed.name,
+    };
+    pointer::evdev::list().into_iter().map(found).collect()
+}
+
+fn tcp(
+    config: &PrinterConfig,
+    profile: Profile,
+    _site: &Site,
+    sink: EventSink,
+) -> Result<PrinterHandle, String> {
+    let Selector::Tcp(host) = config.selector.clone() else { return Err("not tcp://host:port".to_owned()) };
+    let open = move || {
+        let line = Tcp::open(&host, Deadline::after(CONNECT_WAIT))?;
+        Ok(Box::new(line) as Box<dyn Transport>)
+    };
+    Ok(printer::spawn(open, profile, sink))
+}
+
+fn file(
+    config: &PrinterConfig,
+    profile: Profile,
+    _site: &Site,
+    sink: EventSink,
+) -> Result<PrinterHandle, String> {
+    let Selector::File(path) = config.selector.clone() else { return Err("not file:///path".to_owned()) };
+    let open = move || Ok(Box::new(WriteOnly::open(&path)?) as Box<dyn Transport>);
+    Ok(printer::spawn(open, profile, sink))
+}
+
+fn evdev(config: &PointerConfig, _site: &Site, sink: EventSink) -> Result<PointerHandle, String> {
+    match &config.selector {
+        Selector::Node(path) => {
+            pointer::evdev::spawn(path.clone(), config.options(), sink).map_err(|error| error.to_string())
+        }
+        Selector::Usb { .. } | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) => {
+            Err("not a device node".to_owned())
+        }
+    }
+}
+
+#[cfg(feature = "sim")]
+fn is_sim(selector: &Selector, name: &str) -> bool {
+    matches!(selector, Selector::Sim(sim) if sim == name)
+}
+
+#[cfg(feature = "sim")]
+fn world(site: &Site) -> Result<sim::World, String> {
+    site.world.clone().ok_or_else(|| "a simulated device needs a simulated world".to_owned())
+}
+
+#[cfg(feature = "sim")]
+fn sim_printer(
+    _config: &PrinterConfig,
+    profile: Profile,
+    site: &Site,
+    sink: EventSink,
+) -> Result<PrinterHandle, String> {
+    let panel = world(site)?.printer().clone();
+    Ok(printer::spawn(move || panel.connect(), profile, sink))
+}
+
+#[cfg(feature = "sim")]
+fn sim_card(config: &CardConfig, site: &Site, sink: EventSink) -> Result<CardHandle, String> {
+    let world = world(site)?;
+    Ok(card::spawn(move || sim::card::open(&world), config.options(), sink))
+}
+
+#[cfg(feature = "sim")]
+fn sim_document(_config: &DocumentConfig, site: &Site, sink: EventSink) -> Result<DocumentHandle, String> {
+    let world = world(site)?;
+    Ok(crate::document::spawn(move || sim::document::open(&world), sink))
+}
+
+#[cfg(feature = "sim")]
+fn sim_touch(config: &PointerConfig, site: &Site, sink: EventSink) -> Result<PointerHandle, String> {
+    let name = config.selector.to_string();
+    Ok(sim::pointer::connect(&world(site)?, &name, config.options(), sink))
+}

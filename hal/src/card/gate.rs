@@ -1,0 +1,199 @@
+//! The input gate and the reader's thread.
+//!
+//! Promises: [`CardHandle::arm`] and [`CardHandle::disarm`] never wait for the reader or for the listener;
+//! the gate closes by itself with the delivery.
+
+use super::{Canceller, CardReader, CardStatus, Event, ReaderKind, session::Session};
+use crate::{
+    device::{self, Class, DeviceError, EventSink, Health},
+    keeper::{Backoff, HealthLine, Stop, Worker, lock},
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// One opening of the gate; later ones are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Arming(u64);
+
+/// How a reader is looked after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How long a card nobody needs any more may stay in before [`Event::Forgotten`].
+    pub removal_wait: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { removal_wait: Duration::from_secs(20) }
+    }
+}
+
+/// What the handle and the thread share.
+#[derive(Default)]
+pub(super) struct Shared {
+    gate: Mutex<Gate>,
+    canceller: Mutex<Option<Canceller>>,
+    pub(super) stop: Stop,
+}
+
+struct Gate {
+    armed: Option<Arming>,
+    last: u64,
+    dropped: u64,
+    status: CardStatus,
+    kind: Option<ReaderKind>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { armed: None, last: 0, dropped: 0, status: CardStatus::Absent, kind: None }
+    }
+}
+
+impl Shared {
+    pub(super) fn armed(&self) -> Option<Arming> {
+        lock(&self.gate).armed
+    }
+
+    /// Closes the gate for the delivery under `arming`; false, and counted, when it is open no more.
+    pub(super) fn close(&self, arming: Arming) -> bool {
+        let mut gate = lock(&self.gate);
+        let open = gate.armed == Some(arming);
+        if open {
+            gate.armed = None;
+        } else {
+            gate.dropped += 1;
+        }
+        open
+    }
+
+    pub(super) fn count_dropped(&self) {
+        lock(&self.gate).dropped += 1;
+    }
+
+    pub(super) fn show(&self, status: CardStatus) {
+        lock(&self.gate).status = status;
+    }
+
+    fn attach(&self, reader: &dyn CardReader) {
+        lock(&self.gate).kind = Some(reader.kind());
+        *lock(&self.canceller) = reader.canceller();
+    }
+
+    fn detach(&self) {
+        *lock(&self.canceller) = None;
+        self.show(CardStatus::Absent);
+    }
+
+    fn wake(&self) {
+        let canceller = lock(&self.canceller).clone();
+        if let Some(cancel) = canceller {
+            cancel();
+        }
+    }
+}
+
+/// A card reader that is kept open; dropping it ends its thread.
+pub struct CardHandle {
+    shared: Arc<Shared>,
+    /// Absent when the system had no thread left; the health said so.
+    _worker: Option<Worker>,
+}
+
+impl CardHandle {
+    /// Opens the gate for one card. A card already in is read, unless it was read before or forgotten.
+    pub fn arm(&self) -> Arming {
+        let arming = {
+            let mut gate = lock(&self.shared.gate);
+            gate.last += 1;
+            let arming = Arming(gate.last);
+            gate.armed = Some(arming);
+            arming
+        };
+        self.shared.wake();
+        arming
+    }
+
+    /// Closes the gate. A [`Event::Read`] sent before this call is known by its arming.
+    pub fn disarm(&self) {
+        lock(&self.shared.gate).armed = None;
+        self.shared.wake();
+    }
+
+    /// What is in the reader, as last heard; asks nobody.
+    #[must_use]
+    pub fn status(&self) -> CardStatus {
+        lock(&self.shared.gate).status
+    }
+
+    /// How a card is presented, once the reader was open.
+    #[must_use]
+    pub fn kind(&self) -> Option<ReaderKind> {
+        lock(&self.shared.gate).kind
+    }
+
+    /// How many cards came or were read while nobody had asked for one.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        lock(&self.shared.gate).dropped
+    }
+}
+
+/// Keeps the reader that `open` opens, and tells `sink` what happens.
+pub fn spawn(
+    open: impl FnMut() -> Result<Box<dyn CardReader>, DeviceError> + Send + 'static,
+    options: Options,
+    sink: EventSink,
+) -> CardHandle {
+    let shared = Arc::new(Shared::default());
+    let (woken, stop) = (shared.clone(), shared.stop.clone());
+    let (inside, heard) = (shared.clone(), sink.clone());
+    let worker =
+        Worker::spawn("hal-card", stop, move || woken.wake(), move || run(open, options, &inside, &heard));
+    let worker = worker.inspect_err(|error| {
+        tracing::error!(%error, "no thread for the card reader");
+        HealthLine::new(Class::CardReader, sink).set(Health::Faulted("E-CRD-THREAD"));
+    });
+    CardHandle { shared, _worker: worker.ok() }
+}
+
+fn run(
+    mut open: impl FnMut() -> Result<Box<dyn CardReader>, DeviceError>,
+    options: Options,
+    shared: &Shared,
+    sink: &EventSink,
+) {
+    let mut line = HealthLine::new(Class::CardReader, sink.clone());
+    let mut backoff = Backoff::new();
+    line.set(Health::Opening);
+    loop {
+        let error = match open() {
+            Ok(mut reader) => {
+                shared.attach(reader.as_ref());
+                let mut session = Session::new(options, shared, sink, &mut line);
+                let ended = session.serve(reader.as_mut());
+                if session.worked() {
+                    backoff.reset();
+                }
+                session.lost();
+                shared.detach();
+                ended
+            }
+            Err(error) => Err(error),
+        };
+        match error {
+            Ok(()) => return,
+            Err(error) => line.failed(&error),
+        }
+        if shared.stop.wait(backoff.next_wait()) {
+            return;
+        }
+    }
+}
+
+/// Tells the listener; one that is gone is about to drop the handle too.
+pub(super) fn tell(sink: &EventSink, event: Event) {
+    drop(sink.send(device::Event::Card(event)));
+}

@@ -1,0 +1,124 @@
+//! The `[devices]` table of a kiosk's config.
+//!
+//! Promises: an unknown key or a value that does not fit is refused with its place and reason.
+//! Never: opens anything.
+
+use crate::{
+    card,
+    pointer::{Calibration, Rotation, evdev},
+    selector::Selector,
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Which devices a kiosk has.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `[devices.printer]`
+    pub printer: Option<PrinterConfig>,
+    /// `[devices.card_reader]`
+    pub card_reader: Option<CardConfig>,
+    /// `[devices.document_scanner]`
+    pub document_scanner: Option<DocumentConfig>,
+    /// `[[devices.pointer]]`
+    #[serde(default, rename = "pointer")]
+    pub pointers: Vec<PointerConfig>,
+}
+
+/// The receipt printer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrinterConfig {
+    /// Which device.
+    pub selector: Selector,
+    /// Which model it is.
+    pub profile: String,
+}
+
+/// The card reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CardConfig {
+    /// Which device.
+    pub selector: Selector,
+    /// See [`card::Options::removal_wait`]; seconds, 20 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal_wait_s: Option<u16>,
+}
+
+/// The document scanner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentConfig {
+    /// Which device.
+    pub selector: Selector,
+}
+
+/// A touch panel or a mouse.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PointerConfig {
+    /// Which device.
+    pub selector: Selector,
+    /// How the picture is turned, in degrees.
+    #[serde(default)]
+    pub rotation: Rotation,
+    /// The panel's own error, as `LIBINPUT_CALIBRATION_MATRIX`.
+    #[serde(default)]
+    pub calibration: Calibration,
+}
+
+/// A config no devices can be opened by.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {reason}")]
+pub struct ConfigError {
+    /// Which table, such as `devices.printer`.
+    pub what: String,
+    /// What is wrong with it, and what would be right.
+    pub reason: String,
+}
+
+impl ConfigError {
+    pub(super) fn new(what: &str, reason: impl ToString) -> Self {
+        Self { what: what.to_owned(), reason: reason.to_string() }
+    }
+
+    /// The table of drivers is at odds with itself.
+    pub(super) fn class(what: &str) -> Self {
+        Self::new(what, "the driver that takes this is of another class")
+    }
+}
+
+impl Config {
+    /// Reads the `[devices]` table out of a whole config file; other tables are nobody's here.
+    ///
+    /// # Errors
+    /// What is wrong, and in which line.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        #[derive(Deserialize)]
+        struct File {
+            #[serde(default)]
+            devices: Config,
+        }
+        let file: File = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
+            ConfigError::new("devices", format!("line {line}: {}", error.message()))
+        })?;
+        Ok(file.devices)
+    }
+}
+
+impl CardConfig {
+    pub(super) fn options(&self) -> card::Options {
+        let given = self.removal_wait_s.map(|s| Duration::from_secs(u64::from(s)));
+        card::Options { removal_wait: given.unwrap_or(card::Options::default().removal_wait) }
+    }
+}
+
+impl PointerConfig {
+    pub(super) fn options(&self) -> evdev::Options {
+        evdev::Options { calibration: self.calibration, rotation: self.rotation }
+    }
+}

@@ -1,0 +1,219 @@
+//! What every device thread needs: a stop signal, a back-off, one line of health, a bounded end.
+//!
+//! Owns: the thread's life. Promises: health is sent on changes only; a dropped handle waits at most
+//! [`END_WAIT`] for its thread. Never: knows a device.
+
+use crate::device::{Class, DeviceError, Event, EventSink, Health, Trouble};
+use std::{
+    collections::BTreeSet,
+    io,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+/// How long a dropped handle waits for its thread; a thread stuck longer is left to itself.
+const END_WAIT: Duration = Duration::from_secs(2);
+
+/// The first wait before a device is opened again.
+const REOPEN_FIRST: Duration = Duration::from_millis(100);
+
+/// The longest wait before a device is opened again: somebody who plugs it back in is not kept waiting.
+const REOPEN_LAST: Duration = Duration::from_secs(2);
+
+/// Locks, whatever a panicking thread left behind.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Raised once, seen by everybody who waits.
+#[derive(Clone, Default)]
+pub(crate) struct Stop(Arc<(Mutex<bool>, Condvar)>);
+
+impl Stop {
+    pub(crate) fn raise(&self) {
+        *lock(&self.0.0) = true;
+        self.0.1.notify_all();
+    }
+
+    pub(crate) fn raised(&self) -> bool {
+        *lock(&self.0.0)
+    }
+
+    /// Waits until raised or `limit` passed; says whether it is raised.
+    pub(crate) fn wait(&self, limit: Duration) -> bool {
+        let held = self.0.1.wait_timeout_while(lock(&self.0.0), limit, |raised| !*raised);
+        *held.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Doubling waits between two attempts to open.
+pub(crate) struct Backoff(Duration);
+
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        Self(REOPEN_FIRST)
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.0 = REOPEN_FIRST;
+    }
+
+    pub(crate) fn next_wait(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = wait.saturating_mul(2).min(REOPEN_LAST);
+        wait
+    }
+}
+
+/// Tells the sink when the health of one device changes.
+pub(crate) struct HealthLine {
+    class: Class,
+    last: Option<Health>,
+    sink: EventSink,
+}
+
+impl HealthLine {
+    pub(crate) fn new(class: Class, sink: EventSink) -> Self {
+        Self { class, last: None, sink }
+    }
+
+    pub(crate) fn set(&mut self, health: Health) {
+        if self.last.as_ref() == Some(&health) {
+            return;
+        }
+        tracing::info!(class = ?self.class, ?health, "device health");
+        self.last = Some(health.clone());
+        // A closed channel means that nobody is left to tell; the thread is about to be stopped.
+        drop(self.sink.send(Event::Health { class: self.class, health }));
+    }
+
+    pub(crate) fn degraded(&mut self, trouble: Trouble) {
+        self.set(Health::Degraded(BTreeSet::from([trouble])));
+    }
+
+    /// What an error that ended an attempt says about the device.
+    pub(crate) fn failed(&mut self, error: &DeviceError) {
+        match error {
+            DeviceError::Gone(_) => self.set(Health::Absent),
+            DeviceError::TimedOut | DeviceError::Nonsense(_) => self.degraded(Trouble::NotTalking),
+            DeviceError::Busy => self.degraded(Trouble::Offline),
+            DeviceError::Denied(_) => self.set(Health::Faulted(denied_code(self.class))),
+            DeviceError::Unsupported(_) => self.set(Health::Faulted(unsupported_code(self.class))),
+        }
+    }
+}
+
+fn denied_code(class: Class) -> &'static str {
+    match class {
+        Class::ReceiptPrinter => "E-PRN-DENIED",
+        Class::CardReader => "E-CRD-DENIED",
+        Class::DocumentScanner => "E-DOC-DENIED",
+        Class::Pointer => "E-PTR-DENIED",
+    }
+}
+
+fn unsupported_code(class: Class) -> &'static str {
+    match class {
+        Class::ReceiptPrinter => "E-PRN-UNSUPPORTED",
+        Class::CardReader => "E-CRD-UNSUPPORTED",
+        Class::DocumentScanner => "E-DOC-UNSUPPORTED",
+        Class::Pointer => "E-PTR-UNSUPPORTED",
+    }
+}
+
+/// A device's thread; dropping it ends the thread.
+pub(crate) struct Worker {
+    name: &'static str,
+    stop: Stop,
+    wake: Box<dyn Fn() + Send + Sync>,
+    ended: Mutex<Receiver<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts `body`; `wake` gets it out of whatever it waits for once `stop` is raised.
+    pub(crate) fn spawn(
+        name: &'static str,
+        stop: Stop,
+        wake: impl Fn() + Send + Sync + 'static,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Self> {
+        let (alive, ended): (Sender<()>, Receiver<()>) = channel();
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let _alive = alive;
+            body();
+        })?;
+        Ok(Self { name, stop, wake: Box::new(wake), ended: Mutex::new(ended), thread: Some(thread) })
+    }
+
+    /// Whether the thread still runs.
+    pub(crate) fn runs(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.raise();
+        (self.wake)();
+        let ended = lock(&self.ended).recv_timeout(END_WAIT);
+        match (ended, self.thread.take()) {
+            (Err(RecvTimeoutError::Timeout), _) => {
+                tracing::warn!(thread = self.name, "a device thread does not end; left to itself");
+            }
+            (Ok(()) | Err(RecvTimeoutError::Disconnected), Some(thread)) => {
+                if thread.join().is_err() {
+                    tracing::error!(thread = self.name, "a device thread panicked");
+                }
+            }
+            (Ok(()) | Err(RecvTimeoutError::Disconnected), None) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_limit_and_begin_again() {
+        let mut backoff = Backoff::new();
+        let waits: Vec<_> = (0..7).map(|_| backoff.next_wait().as_millis()).collect();
+        assert_eq!(waits, [100, 200, 400, 800, 1600, 2000, 2000]);
+        backoff.reset();
+        assert_eq!(backoff.next_wait(), REOPEN_FIRST);
+    }
+
+    #[test]
+    fn the_same_health_is_told_once() {
+        let (sink, events) = std::sync::mpsc::sync_channel(8);
+        let mut line = HealthLine::new(Class::CardReader, sink);
+        line.set(Health::Ready);
+        line.set(Health::Ready);
+        line.failed(&DeviceError::Gone(String::new()));
+        line.failed(&DeviceError::Gone("again".into()));
+        drop(line);
+        assert_eq!(events.iter().count(), 2);
+    }
+
+    #[test]
+    fn a_dropped_worker_ends_its_thread() {
+        let (stop, (told, ended)) = (Stop::default(), channel());
+        let seen = stop.clone();
+        let worker = Worker::spawn(
+            "test",
+            stop,
+            || {},
+            move || {
+                told.send(seen.wait(Duration::from_secs(5))).unwrap();
+            },
+        )
+        .unwrap();
+        drop(worker);
+        assert_eq!(ended.recv_timeout(Duration::from_secs(5)), Ok(true));
+    }
+}

@@ -1,0 +1,161 @@
+//! The world outside one process's simulated devices: a hand that puts cards in, lays sheets down,
+//! touches glass, pulls cables.
+//!
+//! Promises: what a hand does is there when its function returns; a device that waits is woken, not
+//! polled. Never: reaches into a driver: the drivers see cards, bits and cables only.
+
+use super::{
+    card::CardSim,
+    document::ScannerSim,
+    pointer::TouchSim,
+    printer::{PrinterPanel, SimPrinter},
+};
+use crate::{Class, keeper::lock};
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+pub use super::{card::CardKind, document::SheetKind};
+
+/// Dots on a line of the printer, 80 mm paper at 203 dots an inch.
+const PRINTER_DOTS: usize = 576;
+
+/// The world. Clones are the same world.
+#[derive(Clone)]
+pub struct World {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    printer: PrinterPanel,
+    things: Mutex<Things>,
+    changed: Condvar,
+}
+
+/// Everything a hand can change and a device can sense.
+#[derive(Default)]
+pub(super) struct Things {
+    pub(super) card: CardSim,
+    pub(super) scanner: ScannerSim,
+    pub(super) touch: TouchSim,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::with_printer(PRINTER_DOTS)
+    }
+}
+
+impl World {
+    /// An empty world: every device plugged in, paper for 80 mm, no card, no sheet, no finger.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with a printer of `dots` dots a line.
+    #[must_use]
+    pub fn with_printer(dots: usize) -> Self {
+        let (_, printer) = SimPrinter::new(dots);
+        Self { inner: Arc::new(Inner { printer, things: Mutex::default(), changed: Condvar::new() }) }
+    }
+
+    /// The hands on the printer.
+    #[must_use]
+    pub fn printer(&self) -> &PrinterPanel {
+        &self.inner.printer
+    }
+
+    /// Puts a card in; one already in is swapped.
+    pub fn insert_card(&self, kind: CardKind) {
+        self.change(|things| things.card.insert(kind));
+    }
+
+    /// Takes the card out.
+    pub fn pull_card(&self) {
+        self.change(|things| things.card.pull());
+    }
+
+    /// Holds the next reads at the middle of the stripe until released, the card is pulled or the cable is.
+    pub fn hold_card_read(&self, held: bool) {
+        self.change(|things| things.card.held = held);
+    }
+
+    /// Waits until a card is being read; false after `limit`.
+    #[must_use]
+    pub fn wait_card_read(&self, limit: Duration) -> bool {
+        self.wait(limit, |things| things.card.reading.then_some(())).is_some()
+    }
+
+    /// Lays a sheet into the scanner; one already there is replaced.
+    pub fn place_sheet(&self, kind: SheetKind) {
+        self.change(|things| things.scanner.sheet = Some(kind));
+    }
+
+    /// Takes the sheet out.
+    pub fn remove_sheet(&self) {
+        self.change(|things| things.scanner.sheet = None);
+    }
+
+    /// A finger on the panel, 0..=1 from its left and upper edge; false when no panel is connected.
+    pub fn press(&self, finger: u8, x: f32, y: f32) -> bool {
+        self.change(|things| things.touch.press(finger, x, y))
+    }
+
+    /// Lifts a finger; false when it was not down.
+    pub fn release(&self, finger: u8) -> bool {
+        self.change(|things| things.touch.release(finger))
+    }
+
+    /// A tap with one finger.
+    pub fn touch(&self, x: f32, y: f32) -> bool {
+        self.press(0, x, y) && self.release(0)
+    }
+
+    /// Pulls a device's cable.
+    pub fn unplug(&self, class: Class) {
+        self.cable(class, true);
+    }
+
+    /// Plugs a device in again.
+    pub fn plug(&self, class: Class) {
+        self.cable(class, false);
+    }
+
+    fn cable(&self, class: Class, pulled: bool) {
+        match class {
+            Class::ReceiptPrinter if pulled => self.inner.printer.unplug(),
+            Class::ReceiptPrinter => self.inner.printer.plug_in(),
+            Class::CardReader | Class::DocumentScanner | Class::Pointer => {}
+        }
+        self.change(|things| match class {
+            Class::CardReader => things.card.pulled = pulled,
+            Class::DocumentScanner => things.scanner.pulled = pulled,
+            Class::Pointer => things.touch.cable(pulled),
+            Class::ReceiptPrinter => {}
+        });
+    }
+
+    pub(super) fn change<T>(&self, act: impl FnOnce(&mut Things) -> T) -> T {
+        let done = act(&mut lock(&self.inner.things));
+        self.inner.changed.notify_all();
+        done
+    }
+
+    /// Waits until `look` sees something; `None` after `limit`.
+    pub(super) fn wait<T>(
+        &self,
+        limit: Duration,
+        mut look: impl FnMut(&mut Things) -> Option<T>,
+    ) -> Option<T> {
+        let mut seen = None;
+        let things: MutexGuard<'_, Things> = lock(&self.inner.things);
+        let held = self.inner.changed.wait_timeout_while(things, limit, |things| {
+            seen = look(things);
+            seen.is_none()
+        });
+        drop(held.unwrap_or_else(PoisonError::into_inner));
+        seen
+    }
+}

@@ -1,0 +1,164 @@
+//! Whole desks: config in, events out.
+
+use crate::desk::Desk;
+use hal::{
+    Class, Event, Health,
+    factory::{self, Config, ConfigError, Site},
+    pointer::Kind,
+    sim::{World, world::CardKind},
+};
+use std::sync::mpsc::sync_channel;
+
+const TOUCH: &str = "[[devices.pointer]]\nselector = 'sim:touch'";
+
+fn refused(config: &str) -> ConfigError {
+    let (sink, _events) = sync_channel(8);
+    let site = Site { world: Some(World::new()) };
+    match Config::from_toml(config).and_then(|config| factory::open(&config, &site, &sink)) {
+        Ok(_) => panic!("taken: {config}"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn a_garbled_config_is_refused_with_place_and_reason() {
+    for (config, place, reason) in [
+        (
+            "[devices.printer]\nselector = '04b8:0e15'\nprofile = 'generic-80'",
+            "devices.printer",
+            "no driver takes '04b8:0e15' (there are: tcp, file, sim:printer)",
+        ),
+        ("[devices.printer]\nselector = 'sim:printer'\nprofile = 'lp'", "devices.printer", "lp"),
+        (
+            "[devices.printer]\nselector = 'nonsense'\nprofile = 'x'",
+            "devices",
+            "line 2: 'nonsense' names no device",
+        ),
+        (
+            "[devices.card_reader]\nselector = 'sim:card'\nremovel_wait = 3",
+            "devices",
+            "line 3: unknown field `removel_wait`",
+        ),
+        ("[devices.scaner]\nselector = 'sim:card'", "devices", "unknown field `scaner`"),
+        (
+            "[[devices.pointer]]\nselector = 'sim:touch'\nrotation = 45",
+            "devices",
+            "rotation 45 is none of 0, 90, 180, 270",
+        ),
+        (
+            "[[devices.pointer]]\nselector = 'sim:touch'\ncalibration = [0,0,0,0,0,0]",
+            "devices",
+            "onto a line",
+        ),
+        (
+            "[devices.card_reader]\nselector = '08e6:3437'",
+            "devices.card_reader",
+            "no driver takes '08e6:3437' (there are: sim:card)",
+        ),
+        (
+            "[devices.document_scanner]\nselector = 'sim:card'",
+            "devices.document_scanner",
+            "no driver takes 'sim:card'",
+        ),
+        ("[[devices.pointer]]\nselector = 'tcp://h:1'", "devices.pointer", "there are: evdev, sim:touch"),
+    ] {
+        let error = refused(config);
+        assert_eq!(error.what, place, "{error}");
+        assert!(error.reason.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn a_config_prints_back_as_given() {
+    let text = "[devices.card_reader]\nselector = 'sim:card'\nremoval_wait_s = 5\n\
+                [[devices.pointer]]\nselector = '/dev/input/event3'\nrotation = 270\n\
+                [outbox]\nfolder = '/var/lib/kiosk'";
+    let config = Config::from_toml(text).unwrap();
+    let again: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
+    assert_eq!(again, config);
+    assert_eq!(Config::from_toml("").unwrap(), Config::default());
+}
+
+#[test]
+fn a_simulated_device_without_a_world_is_refused() {
+    let (sink, _events) = sync_channel(8);
+    let config = Config::from_toml(TOUCH).unwrap();
+    let error = factory::open(&config, &Site::default(), &sink).err().unwrap();
+    assert_eq!(error.to_string(), "devices.pointer: a simulated device needs a simulated world");
+}
+
+fn next_pointer(desk: &Desk) -> (Kind, f32, f32) {
+    match desk.next() {
+        Event::Pointer(event) => (event.kind, event.x, event.y),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn near(told: (Kind, f32, f32), kind: Kind, x: f32, y: f32) {
+    assert_eq!(told.0, kind);
+    assert!((told.1 - x).abs() < 0.001 && (told.2 - y).abs() < 0.001, "{told:?}");
+}
+
+#[test]
+fn a_tap_lands_where_the_picture_is_turned_to() {
+    let desk = Desk::with(&format!("{TOUCH}\nrotation = 90"));
+    assert!(desk.world.touch(0.25, 0.1));
+    near(next_pointer(&desk), Kind::Down, 0.9, 0.25);
+    near(next_pointer(&desk), Kind::Up, 0.9, 0.25);
+    assert_eq!(desk.devices.pointers[0].name(), "sim:touch");
+}
+
+#[test]
+fn a_panel_unplugged_under_a_finger_cancels_the_press() {
+    let desk = Desk::with(TOUCH);
+    assert!(desk.world.press(0, 0.5, 0.5));
+    near(next_pointer(&desk), Kind::Down, 0.5, 0.5);
+    desk.world.unplug(Class::Pointer);
+    near(next_pointer(&desk), Kind::Cancel, 0.5, 0.5);
+    desk.until_health(&Health::Absent);
+    assert!(!desk.world.touch(0.1, 0.1) && !desk.world.release(0));
+    desk.world.plug(Class::Pointer);
+    desk.until_health(&Health::Ready);
+    assert!(desk.world.touch(0.1, 0.1));
+    near(next_pointer(&desk), Kind::Down, 0.1, 0.1);
+}
+
+#[test]
+fn a_printer_unplugged_is_told_and_comes_back_in_time() {
+    let desk = Desk::with("[devices.printer]\nselector = 'sim:printer'\nprofile = 'generic-80'");
+    desk.until_health(&Health::Ready);
+    desk.world.unplug(Class::ReceiptPrinter);
+    desk.until_health(&Health::Absent);
+    let plugged = std::time::Instant::now();
+    desk.world.plug(Class::ReceiptPrinter);
+    desk.until_health(&Health::Ready);
+    assert!(plugged.elapsed() < std::time::Duration::from_secs(3));
+}
+
+#[test]
+fn one_channel_carries_every_device_in_order() {
+    let desk = Desk::with(&format!(
+        "[devices.card_reader]\nselector = 'sim:card'\n[devices.document_scanner]\nselector = 'sim:document'\n{TOUCH}"
+    ));
+    let card = desk.devices.card.as_ref().unwrap();
+    let arming = card.arm();
+    desk.world.insert_card(CardKind::Library { number: "20000000000001".into() });
+    assert!(matches!(desk.next(), Event::Card(hal::card::Event::Inserted)));
+    assert!(
+        matches!(desk.next(), Event::Card(hal::card::Event::Read { arming: told, .. }) if told == arming)
+    );
+    desk.world.place_sheet(hal::sim::world::SheetKind::Letter);
+    assert!(matches!(desk.next(), Event::Document(hal::document::Event::SheetPlaced)));
+    assert!(desk.world.touch(0.5, 0.5));
+    near(next_pointer(&desk), Kind::Down, 0.5, 0.5);
+}
+
+#[test]
+fn a_dropped_desk_ends_its_threads_even_when_nobody_listens() {
+    let Desk { world, devices, events } = Desk::with("[devices.card_reader]\nselector = 'sim:card'");
+    drop(events);
+    world.insert_card(CardKind::Blank);
+    let begun = std::time::Instant::now();
+    drop(devices);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
+}
