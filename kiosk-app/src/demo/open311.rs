@@ -36,15 +36,17 @@ use tokio::net::TcpListener;
 /// The largest form taken.
 const BODY_BYTES_MAX: usize = 4 << 20;
 /// Code, name, description, and the one question each asks.
-const SERVICES: [(&str, &str, &str, &str); 3] = [
-    ("001", "Pothole", "A hole in a road or pavement", "How large is it?"),
-    ("002", "Street light", "A lamp that is out, dim or always on", "Number on the lamp post"),
-    ("003", "Rubbish", "Rubbish left in a public place", "What kind of rubbish?"),
+const SERVICES: [(&str, &str, &str, &str); 5] = [
+    ("pothole", "Pothole", "A hole in a road or pavement", "How large is it?"),
+    ("street-light", "Street light", "A lamp that is out, dim or always on", "Number on the lamp post"),
+    ("rubbish", "Rubbish", "Rubbish or an overflowing bin", "What kind of rubbish?"),
+    ("fly-tipping", "Fly-tipping", "Waste left in a street or on land", "How much is it?"),
+    ("other", "Something else", "Any other problem in a public place", "What kind of problem?"),
 ];
 
 /// One thing that happened because somebody asked for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
+pub enum Effect {
     /// A service request.
     Request(ServiceRequest),
     /// A form.
@@ -53,7 +55,7 @@ pub(crate) enum Effect {
 
 /// A request as GeoReport v2 shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct ServiceRequest {
+pub struct ServiceRequest {
     service_request_id: String,
     status: &'static str,
     service_code: String,
@@ -68,20 +70,20 @@ pub(crate) struct ServiceRequest {
     long: Option<String>,
     /// Every field as it came, for whoever proves what was delivered.
     #[serde(skip)]
-    pub(crate) fields: BTreeMap<String, String>,
+    pub fields: BTreeMap<String, String>,
 }
 
 /// A form as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ReceivedForm {
+pub struct ReceivedForm {
     /// The number given to it.
-    pub(crate) reference: String,
+    pub reference: String,
     /// Its media type.
-    pub(crate) content_type: String,
+    pub content_type: String,
     /// Its body, unread.
-    pub(crate) body: Bytes,
+    pub body: Bytes,
     /// The key it came with.
-    pub(crate) idempotency_key: Option<String>,
+    pub idempotency_key: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -89,32 +91,58 @@ struct Book {
     effects: Vec<Effect>,
     posts: usize,
     down: bool,
+    silent: bool,
 }
 
 /// What took effect. Clones share one book.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ledger(Arc<Mutex<Book>>);
+pub struct Ledger(Arc<Mutex<Book>>);
 
 impl Ledger {
     /// All effects, oldest first.
-    pub(crate) fn effects(&self) -> Vec<Effect> {
+    pub fn effects(&self) -> Vec<Effect> {
         self.book().effects.clone()
     }
 
     /// How many POSTs arrived, repeated ones included.
-    pub(crate) fn posts(&self) -> usize {
+    pub fn posts(&self) -> usize {
         self.book().posts
     }
 
     /// How many effects too many there are: effects that carry the marker or key of an earlier one.
-    pub(crate) fn doubled(&self) -> usize {
+    pub fn doubled(&self) -> usize {
         let book = self.book();
         let names: Vec<&str> = book.effects.iter().filter_map(Effect::name).collect();
         names.len() - names.iter().collect::<BTreeSet<_>>().len()
     }
 
+    /// The marker or key of each effect, oldest first; an effect without one is named by its place.
+    pub fn names(&self) -> Vec<String> {
+        let name = |(n, effect): (usize, &Effect)| effect.name().map_or_else(|| format!("unnamed {n}"), str::to_owned);
+        self.book().effects.iter().enumerate().map(name).collect()
+    }
+
+    /// The numbers given to service requests, oldest first.
+    pub fn references(&self) -> Vec<String> {
+        all_requests(&self.book()).map(|request| request.service_request_id.clone()).collect()
+    }
+
+    /// The forms that came, oldest first.
+    pub fn forms(&self) -> Vec<ReceivedForm> {
+        let form = |effect: &Effect| match effect {
+            Effect::Form(form) => Some(form.clone()),
+            Effect::Request(_) => None,
+        };
+        self.book().effects.iter().filter_map(form).collect()
+    }
+
+    /// While silent, a service request takes effect and is never answered.
+    pub fn set_silent(&self, silent: bool) {
+        self.book().silent = silent;
+    }
+
     /// While down, every request is answered 503 and has no effect.
-    pub(crate) fn set_down(&self, down: bool) {
+    pub fn set_down(&self, down: bool) {
         self.book().down = down;
     }
 
@@ -137,12 +165,12 @@ impl Effect {
 }
 
 /// Serves until the listener fails.
-pub(crate) async fn serve(listener: TcpListener, ledger: Ledger) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, ledger: Ledger) -> io::Result<()> {
     axum::serve(listener, router(ledger)).await
 }
 
 /// The routes above.
-pub(crate) fn router(ledger: Ledger) -> Router {
+pub fn router(ledger: Ledger) -> Router {
     Router::new()
         .route("/services.json", get(services))
         .route("/services/{file}", get(service))
@@ -230,6 +258,17 @@ struct Opened {
 async fn open_request(
     State(ledger): State<Ledger>,
     Form(fields): Form<BTreeMap<String, String>>,
+) -> Result<(StatusCode, Json<[Opened; 1]>), Refused> {
+    let opened = take_request(&ledger, fields);
+    if ledger.book().silent {
+        std::future::pending::<()>().await;
+    }
+    opened
+}
+
+fn take_request(
+    ledger: &Ledger,
+    fields: BTreeMap<String, String>,
 ) -> Result<(StatusCode, Json<[Opened; 1]>), Refused> {
     let mut book = ledger.book();
     book.posts += 1;

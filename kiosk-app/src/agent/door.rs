@@ -1,0 +1,169 @@
+//! The unix socket: who may come in, what they may say.
+//!
+//! Promises: only the configured user is let in; one protocol version; frames bounded; a peer that
+//! breaks a rule is logged by rule, never by content, and disconnected.
+//! Never: waits for a silent peer before it said hello longer than [`HELLO_LIMIT`].
+
+use super::Shared;
+use crate::{
+    config::StartError,
+    frame::{self, PREFIX_BYTES},
+};
+use anyhow::{Context, bail, ensure};
+use kiosk_core::{
+    claim::ClaimDigest,
+    wire::{ClaimState, Envelope, Lookup, NotSaved, PROTOCOL, SEALED_BYTES_MAX, ToAgent, ToShell},
+};
+use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{broadcast::error::RecvError, mpsc, oneshot},
+};
+
+const HELLO_LIMIT: Duration = Duration::from_secs(5);
+const LOOKUP_LIMIT: Duration = Duration::from_secs(15);
+/// Replies a peer has not read yet.
+const REPLIES_MAX: usize = 16;
+
+/// Opens the socket, replacing what an earlier agent left.
+pub(super) fn bind(config_file: &Path, socket: &Path) -> Result<UnixListener, StartError> {
+    let wrong = |e: std::io::Error| StartError::new(config_file, "socket", format!("{}: {e}", socket.display()));
+    if std::os::unix::net::UnixStream::connect(socket).is_ok() {
+        return Err(StartError::new(config_file, "socket", "another agent is listening there"));
+    }
+    match std::fs::remove_file(socket) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(wrong(e)),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(socket).map_err(wrong)?;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o660)).map_err(wrong)?;
+    Ok(listener)
+}
+
+/// Lets shells in until the agent ends.
+pub(super) async fn serve(listener: UnixListener, shell_uid: u32, shared: Shared) -> anyhow::Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await.context("accepting a shell")?;
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            if let Err(why) = welcome(stream, shell_uid, shared).await {
+                tracing::warn!("shell disconnected: {why:#}");
+            }
+        });
+    }
+}
+
+async fn welcome(stream: UnixStream, shell_uid: u32, shared: Shared) -> anyhow::Result<()> {
+    let uid = stream.peer_cred().context("asking who is there")?.uid();
+    ensure!(uid == shell_uid, "user {uid} is not the shell");
+    let (mut reader, mut writer) = stream.into_split();
+    let hello = tokio::time::timeout(HELLO_LIMIT, receive(&mut reader)).await.context("no hello in time")??;
+    match hello {
+        Some(ToAgent::Hello { protocol: PROTOCOL }) => {}
+        Some(ToAgent::Hello { protocol }) => bail!("speaks protocol {protocol}, not {PROTOCOL}"),
+        Some(ToAgent::Submit(_) | ToAgent::Lookup { .. }) => bail!("no hello"),
+        None => return Ok(()),
+    }
+    send(&mut writer, &ToShell::Hello { protocol: PROTOCOL }).await?;
+    let (replies, queue) = mpsc::channel(REPLIES_MAX);
+    let news = shared.news.subscribe();
+    let talk = tokio::spawn(talk(writer, queue, news));
+    let listened = listen(reader, replies, shared).await;
+    talk.abort();
+    listened
+}
+
+/// Reads what the shell wants until it hangs up.
+async fn listen(mut reader: OwnedReadHalf, replies: mpsc::Sender<ToShell>, shared: Shared) -> anyhow::Result<()> {
+    while let Some(message) = receive(&mut reader).await? {
+        match message {
+            ToAgent::Hello { .. } => bail!("a second hello"),
+            ToAgent::Submit(envelope) => replies.send(save(envelope, &shared).await).await?,
+            ToAgent::Lookup { claim } => {
+                let (replies, shared) = (replies.clone(), shared.clone());
+                tokio::spawn(async move {
+                    let found = look_up(claim, &shared).await;
+                    // A shell that hung up meanwhile asks again when it is back.
+                    let _ = replies.send(ToShell::Found { claim, found }).await;
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes replies and news until the shell hangs up or falls too far behind.
+async fn talk(
+    mut writer: OwnedWriteHalf,
+    mut queue: mpsc::Receiver<ToShell>,
+    mut news: tokio::sync::broadcast::Receiver<ToShell>,
+) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            reply = queue.recv() => match reply {
+                Some(reply) => send(&mut writer, &reply).await?,
+                None => return Ok(()),
+            },
+            item = news.recv() => match item {
+                Ok(item) => send(&mut writer, &item).await?,
+                Err(RecvError::Lagged(missed)) => bail!("the shell missed {missed} messages"),
+                Err(RecvError::Closed) => return Ok(()),
+            },
+        }
+    }
+}
+
+/// *Saved* is said only when the outbox says durable.
+async fn save(envelope: Envelope, shared: &Shared) -> ToShell {
+    let id = envelope.id;
+    if envelope.sealed.len() > SEALED_BYTES_MAX {
+        return ToShell::NotSaved { id, reason: NotSaved::TooLarge };
+    }
+    let (done, wait) = oneshot::channel();
+    shared.outbox.enqueue_with(envelope, move |result| {
+        // The shell may have gone; what is stored stays stored.
+        let _ = done.send(result);
+    });
+    match wait.await {
+        Ok(Ok(_)) => {
+            shared.bell.notify_one();
+            ToShell::Saved { id }
+        }
+        Ok(Err(reason)) => ToShell::NotSaved { id, reason },
+        Err(_) => ToShell::NotSaved { id, reason: NotSaved::Storage },
+    }
+}
+
+/// What this unit proves, else what the gateway proves.
+async fn look_up(claim: ClaimDigest, shared: &Shared) -> Lookup {
+    let outbox = shared.outbox.clone();
+    let here = tokio::task::spawn_blocking(move || outbox.find(&claim)).await.ok().flatten();
+    if let Some((service, ClaimState::SavedHere | ClaimState::NeedsStaff { .. })) = &here {
+        let (service, state) = (service.clone(), here.map(|(_, state)| state).unwrap_or(ClaimState::SavedHere));
+        return Lookup::Known { service, state };
+    }
+    match tokio::time::timeout(LOOKUP_LIMIT, shared.uplink.claim(&claim)).await {
+        Ok(Ok(Some(reply))) => Lookup::Known { service: reply.service, state: reply.state },
+        Ok(Ok(None)) => here.map_or(Lookup::Unknown, |(service, state)| Lookup::Known { service, state }),
+        Ok(Err(_)) | Err(_) => here.map_or(Lookup::Unreachable, |(service, state)| Lookup::Known { service, state }),
+    }
+}
+
+async fn receive(reader: &mut OwnedReadHalf) -> anyhow::Result<Option<ToAgent>> {
+    let mut prefix = [0; PREFIX_BYTES];
+    match reader.read_exact(&mut prefix).await {
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other.context("reading a frame")?,
+    };
+    let mut body = vec![0; frame::length(prefix)?];
+    reader.read_exact(&mut body).await.context("reading a frame's body")?;
+    Ok(Some(frame::decode(&body)?))
+}
+
+async fn send(writer: &mut OwnedWriteHalf, message: &ToShell) -> anyhow::Result<()> {
+    writer.write_all(&frame::encode(message)?).await.context("writing a frame")
+}

@@ -1,0 +1,59 @@
+//! The demo: gateway, agent and shell on this machine, and the world around them.
+//!
+//! ```text
+//!  scripted citizen ──hand──> shell ──unix socket──> agent ──link (a switch)──> gateway ──> Open311
+//!  (this process)             own process            own process                own process  (here)
+//! ```
+//!
+//! Promises: the citizen touches the real screen by its accessible labels; what is counted at the end
+//! is what the service received, not what anybody claimed.
+//! Never: part of a unit's build (feature `demo`).
+
+mod canary;
+mod citizen;
+pub mod drawer;
+mod form_walk;
+pub mod hand;
+mod link;
+mod open311;
+mod pki;
+mod processes;
+pub mod remote;
+mod report;
+mod stage;
+mod words;
+
+use anyhow::Result;
+use std::{path::PathBuf, process::ExitCode};
+
+/// `kiosk demo`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Let the scripted citizen do it, without a display.
+    #[arg(long)]
+    script: bool,
+    /// Walk this GOV.UK/XGov form with generated answers instead.
+    #[arg(long)]
+    form: Option<PathBuf>,
+    /// Where everything goes.
+    #[arg(long, default_value = "target/demo")]
+    out: PathBuf,
+}
+
+/// Runs the demo; the last line says what was saved, delivered, lost and doubled.
+///
+/// # Errors
+/// When something could not be started or the citizen could not go on.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    if let Some(form) = &args.form {
+        form_walk::run(&args.out, form)
+    } else if args.script || !has_display {
+        citizen::run(&args.out)
+    } else {
+        stage::window(&args.out)
+    }
+}
+
+/// For the benches: the three roles, idle, with a headless shell.
+pub use stage::{Stage, report_street_problem};

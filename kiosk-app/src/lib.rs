@@ -1,0 +1,18 @@
+//! What the `kiosk` binary is made of: two roles and the words they share.
+//!
+//! * [`shell`] owns screen, devices and the citizen's session; it has no network.
+//! * [`agent`] owns the outbox and the way to the gateway; it has no screen and no devices.
+//! * [`screen`] is the user interface compiled from `ui/`.
+//! * `demo` and `bench` (feature `demo`) run both on one machine; never part of a unit's build.
+//!
+//! Never: a plaintext in the agent, a network socket in the shell.
+
+pub mod agent;
+#[cfg(feature = "demo")]
+pub mod bench;
+pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod frame;
+pub mod screen;
+pub mod shell;
