@@ -205,7 +205,7 @@ mod tests {
         let id = Op::ProcessId(*b"abcd");
         let (a, cut) = (Op::Glyph(b'A'), Op::Cut { feed: 5 });
         assert_eq!(ops, [Op::Initialise, Op::Size(2, 1), a, Op::LineFeed, id, Op::Ignored, cut]);
-        assert_eq!(used, 27);
+        assert_eq!(used, 25);
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! The picture of a receipt is what a citizen would hold: legible, and its QR code reads.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use crate::printer::soon;
 use hal::{
-    printer::{Align, Bitmap, EscPos, Job, Line, PrintProof, Profile, ReceiptPrinter, Size, Style},
+    printer::{
+        Align, Bitmap, CutterKind, EscPos, Job, Line, PrintProof, Profile, ReceiptPrinter, Size, Style,
+    },
     sim::{picture, printer::SimPrinter},
 };
 
@@ -50,9 +54,11 @@ fn printed(profile: &str) -> Bitmap {
     panel.take_bytes();
     let proof = driver.print(&receipt(), soon()).unwrap();
     assert!(matches!(proof, PrintProof::Completed | PrintProof::Accepted));
-    let pictures = panel.receipts();
+    let pictures = picture::render(&panel.take_bytes(), profile.dots_per_line);
     assert_eq!(pictures.len(), 1);
-    assert_eq!(picture::render(&panel.take_bytes(), profile.dots_per_line), pictures);
+    if profile.cutter != CutterKind::None {
+        assert_eq!(pictures, panel.receipts());
+    }
     pictures.into_iter().next().unwrap()
 }
 
