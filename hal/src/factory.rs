@@ -28,7 +28,7 @@ pub use config::{CardConfig, Config, ConfigError, DocumentConfig, PointerConfig,
 #[cfg(feature = "sim")]
 use crate::sim;
 use crate::{
-    card::{self, CardHandle},
+    card::CardHandle,
     device::Deadline,
     device::{Class, EventSink},
     document::DocumentHandle,
@@ -254,7 +254,7 @@ fn sim_printer(
 #[cfg(feature = "sim")]
 fn sim_card(config: &CardConfig, site: &Site, sink: EventSink) -> Result<CardHandle, String> {
     let world = world(site)?;
-    Ok(card::spawn(move || sim::card::open(&world), config.options(), sink))
+    Ok(crate::card::spawn(move || sim::card::open(&world), config.options(), sink))
 }
 
 #[cfg(feature = "sim")]

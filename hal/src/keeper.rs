@@ -149,11 +149,6 @@ impl Worker {
         })?;
         Ok(Self { name, stop, wake: Box::new(wake), ended: Mutex::new(ended), thread: Some(thread) })
     }
-
-    /// Whether the thread still runs.
-    pub(crate) fn runs(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
-    }
 }
 
 impl Drop for Worker {

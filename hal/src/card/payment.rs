@@ -43,7 +43,7 @@ const SCHEMES: &[Scheme] = &[
     scheme(6011, 6011, 16, 19), // Discover
     scheme(644, 649, 16, 19),   // Discover
     scheme(65, 65, 16, 19),     // Discover, RuPay, Troy
-    scheme(60, 60, 16, 16),     // RuPay, Hipercard, UATP-like
+    scheme(60, 60, 16, 16),     // RuPay, Hipercard
     scheme(62, 62, 16, 19),     // UnionPay
     scheme(81, 82, 16, 19),     // UnionPay, RuPay
     scheme(9792, 9792, 16, 16), // Troy

@@ -111,6 +111,7 @@ impl Config {
 }
 
 impl CardConfig {
+    #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the only card reader is simulated"))]
     pub(super) fn options(&self) -> card::Options {
         let given = self.removal_wait_s.map(|s| Duration::from_secs(u64::from(s)));
         card::Options { removal_wait: given.unwrap_or(card::Options::default().removal_wait) }

@@ -73,23 +73,17 @@ pub struct PointerHandle {
     /// The selector it was configured with.
     name: String,
     /// A device that needs a thread has one here; a fed one does not.
-    worker: Option<Worker>,
+    _worker: Option<Worker>,
 }
 
 impl PointerHandle {
     pub(crate) fn new(name: String, worker: Option<Worker>) -> Self {
-        Self { name, worker }
+        Self { name, _worker: worker }
     }
 
     /// The selector it was configured with.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Whether a thread looks after it (a device fed by a window has none).
-    #[must_use]
-    pub fn has_thread(&self) -> bool {
-        self.worker.as_ref().is_some_and(Worker::runs)
     }
 }

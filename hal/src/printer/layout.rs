@@ -236,7 +236,8 @@ impl Setter<'_> {
         let Style { bold, underline, size, .. } = style;
         let line_dots = self.profile.line_dots;
         let look = Look { bold, underline, size, justify, right_to_left, line_dots };
-        let drawn = self.draw.draw(text, look, self.profile.dots_per_line);
+        // As wide as the columns, which on some models end before the printable width does.
+        let drawn = self.draw.draw(text, look, 12 * self.profile.columns);
         drawn.map_err(|source| LayoutError::Text { line, source })
     }
 

@@ -20,11 +20,13 @@ fn commands(lines: &[Line], profile: &str) -> Result<Vec<Command>, LayoutError> 
 }
 
 fn texts(commands: &[Command]) -> Vec<String> {
-    let text = |command: &Command| match command {
-        Command::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        _ => None,
-    };
-    commands.iter().filter_map(text).collect()
+    let mut texts = Vec::new();
+    for command in commands {
+        if let Command::Text(bytes) = command {
+            texts.push(String::from_utf8_lossy(bytes).into_owned());
+        }
+    }
+    texts
 }
 
 #[test]
@@ -107,11 +109,11 @@ fn tall_pictures_go_in_strips_and_wide_ones_not_at_all() {
     let mut bitmap = Bitmap::new(100, 300);
     (0..300).for_each(|y| bitmap.set(99, y));
     let out = commands(&[Line::Image(bitmap)], "generic-80").unwrap();
-    let strips = out.iter().map(|command| match command {
-        Command::Raster(strip) => (strip.width(), strip.height()),
-        other => panic!("{other:?}"),
-    });
-    assert_eq!(strips.collect::<Vec<_>>(), [(338, 128), (338, 128), (338, 44)]);
+    let strip = |command: &Command| {
+        let Command::Raster(strip) = command else { panic!("{command:?}") };
+        (strip.width(), strip.height())
+    };
+    assert_eq!(out.iter().map(strip).collect::<Vec<_>>(), [(338, 128), (338, 128), (338, 44)]);
     let out = commands(&[Line::Image(Bitmap::new(577, 1))], "generic-80");
     assert_eq!(out, Err(LayoutError::ImageTooWide { line: 1, dots: 577, dots_max: 576 }));
 }

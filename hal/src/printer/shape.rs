@@ -25,8 +25,6 @@ use swash::{
 const EM: f32 = 20.0;
 /// Coverage from which a dot is black, of 255. Below the middle: thin strokes must not break.
 const INK: u8 = 104;
-/// Blocks from here on are not written in Latin, Greek or Cyrillic letters.
-const FIRST_OTHER_SCRIPT: char = '\u{0590}';
 
 /// Draws text with the system's fonts. Costly to make, cheap to keep.
 pub struct Shaper {
@@ -62,7 +60,7 @@ impl DrawText for Shaper {
         let (wide, tall) = factors(look);
         // The mark fixes the paragraph's direction (UAX #9, P2) and draws nothing.
         let mark = if look.right_to_left { '\u{200F}' } else { '\u{200E}' };
-        let family = if text.chars().any(|symbol| symbol >= FIRST_OTHER_SCRIPT) {
+        let family = if text.chars().any(needs_own_proportions) {
             GenericFamily::SansSerif
         } else {
             GenericFamily::Monospace
@@ -78,8 +76,25 @@ impl DrawText for Shaper {
         let rows = layout.lines().count().max(1);
         let mut canvas = Bitmap::new(width, rows * look.line_dots * usize::from(look.size.factors().1));
         self.fill(&layout, look, (wide, tall), &mut canvas)?;
-        Ok(canvas)
+        Ok(level_with_cells(canvas, look))
     }
+}
+
+/// Letters of a script that looks wrong in cells of one width: not Latin, Greek or Cyrillic.
+fn needs_own_proportions(symbol: char) -> bool {
+    symbol.is_alphabetic() && matches!(symbol, '\u{0590}'..'\u{1E00}' | '\u{2C00}'..)
+}
+
+/// A printer puts the space between lines below them; a layout puts half of it above. Moves the text up
+/// by that half where nothing is lost.
+fn level_with_cells(canvas: Bitmap, look: Look) -> Bitmap {
+    let above = look.line_dots.saturating_sub(24) / 2 * usize::from(look.size.factors().1);
+    let start = canvas.stride() * above;
+    let Some((head, rest)) = canvas.bytes().split_at_checked(start) else { return canvas };
+    if head.iter().any(|byte| *byte != 0) {
+        return canvas;
+    }
+    Bitmap::from_rows(canvas.width(), [rest, head].concat()).unwrap_or(canvas)
 }
 
 impl Shaper {

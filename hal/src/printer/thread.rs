@@ -142,9 +142,13 @@ impl PrinterHandle {
         if self.shared.busy.swap(true, Ordering::AcqRel) {
             return Err(DeviceError::Busy);
         }
-        self.commands.try_send(Print { id, job }).map_err(|error| match error {
-            TrySendError::Full(_) => DeviceError::Busy,
-            TrySendError::Disconnected(_) => DeviceError::Gone("the printer's thread ended".to_owned()),
+        *self.shared.cancelled.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.commands.try_send(Print { id, job }).map_err(|error| {
+            self.shared.busy.store(false, Ordering::Release);
+            match error {
+                TrySendError::Full(_) => DeviceError::Busy,
+                TrySendError::Disconnected(_) => DeviceError::Gone("the printer's thread ended".to_owned()),
+            }
         })
     }
 

@@ -103,8 +103,9 @@ impl Page {
     /// A handwritten wave: up and down by a fixed pattern.
     fn signature(&mut self, x: u32, y: u32) {
         const HEIGHTS: [u32; 12] = [0, 9, 19, 26, 19, 9, 2, 6, 13, 17, 11, 4];
-        for (step, height) in (0..190_u32).step_by(3).zip(HEIGHTS.iter().cycle()) {
-            self.block(x + step, y - height, 4, 3, INK);
+        let next = HEIGHTS.iter().cycle().skip(1);
+        for ((step, from), to) in (0..190_u32).step_by(3).zip(HEIGHTS.iter().cycle()).zip(next) {
+            self.block(x + step, y - from.max(to), 3, from.abs_diff(*to) + 2, INK);
         }
     }
 

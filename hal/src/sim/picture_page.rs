@@ -143,8 +143,7 @@ impl Page {
         let height = cells.iter().map(|cell| CELL.1 * usize::from(cell.tall)).max().unwrap_or(0);
         let x = self.margin(line_width(&cells));
         self.items.push(Item::Line { x, y: self.length, height, cells });
-        self.length += height.max(self.spacing)
-            + if height > CELL.1 { self.spacing - CELL.1.min(self.spacing) } else { 0 };
+        self.length += height.max(self.spacing);
     }
 
     fn margin(&self, width: usize) -> usize {

@@ -1,5 +1,7 @@
 //! A desk with simulated devices on it: a world, what the factory opened, and what they say.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use hal::{
     Event,
     factory::{self, Config, Devices, Site},

@@ -1,5 +1,7 @@
 //! What a document scanner gives, and when it gives nothing.
 
+#![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test may fail by panicking")]
+
 use crate::desk::Desk;
 use hal::{
     Class, DeviceError, Event, Health,

@@ -1,5 +1,12 @@
 //! Every fault, while idle and in the middle of a job: the outcome is truthful and nothing comes out twice.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
 use crate::printer::{Desk, numbered, numbers, quick, soon};
 use hal::{
     Deadline, DeviceError, Event, Health, Trouble,

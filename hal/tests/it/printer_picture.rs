@@ -1,5 +1,7 @@
 //! The picture of a receipt is what a citizen would hold: legible, and its QR code reads.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use crate::printer::soon;
 use hal::{
     printer::{

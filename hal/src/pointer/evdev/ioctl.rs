@@ -46,3 +46,14 @@ pub(super) fn use_monotonic_clock(device: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the kernel only reads one int.
     unsafe { ioctl(device, Setter::<EVIOCSCLOCKID, i32>::new(CLOCK_MONOTONIC)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_request_numbers_are_those_of_linux_input_h() {
+        // _IOC(_IOC_READ, 'E', 0x0a, 4 + 16 * 4) and _IOW('E', 0xa0, int).
+        assert_eq!((EVIOCGMTSLOTS, EVIOCSCLOCKID), (0x8044_450a, 0x4004_45a0));
+    }
+}
