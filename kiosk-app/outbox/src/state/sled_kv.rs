@@ -8,8 +8,10 @@
 //! Never: holds a value above 8 KiB (sled would put it into a blob file that it never syncs), retries.
 
 use super::kv::{Kv, KvError, Pair, Tree};
+use rustix::fs::{FlockOperation, flock};
 use std::{
     fs::File,
+    io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::mpsc,
@@ -44,6 +46,7 @@ impl SledKv {
     }
 
     fn open_here(path: &PathBuf) -> Result<Self, KvError> {
+        wait_for_lock(path)?;
         let db = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()?;
         let mut trees = Vec::new();
         for tree in Tree::ALL {
@@ -61,6 +64,15 @@ impl SledKv {
     fn tree(&self, tree: Tree) -> Result<&sled::Tree, KvError> {
         let named = self.trees.iter().find(|(name, _)| *name == tree);
         named.map(|(_, tree)| tree).ok_or(KvError::Row(tree.name()))
+    }
+}
+
+/// A closed sled's own threads may hold its lock a moment longer; sled would refuse to open.
+fn wait_for_lock(path: &Path) -> Result<(), KvError> {
+    match File::open(path.join("db")) {
+        Ok(file) => Ok(flock(&file, FlockOperation::LockExclusive).map_err(std::io::Error::from)?),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -224,10 +224,10 @@ proptest! {
         let (outbox, opened) = home.open();
         prop_assert!(opened.rebuilt || harm == 1 || harm == 2);
         prop_assert_eq!((contents(&outbox, COUNT), opened.quarantined), (whole(COUNT), 0));
-        prop_assert!(outbox.stats().state_on_disk);
+        prop_assert!(outbox.stats().state_on_disk, "sled failed");
         outbox.close();
         let (_, opened) = home.open();
-        prop_assert!(!opened.rebuilt);
+        prop_assert!(!opened.rebuilt, "rebuilt again");
     }
 }
 
