@@ -1,0 +1,22 @@
+//! The gateway from outside: real TLS, real services on loopback, real kills.
+//!
+//! The gateway is this package's binary in a process of its own; the units here speak TLS, HTTP and
+//! RFC 9458 without the uplink's code.
+
+#[cfg(test)]
+mod acceptance;
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod council;
+#[cfg(test)]
+mod doors;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+#[path = "../../../kiosk-app/src/demo/open311.rs"]
+mod open311;
+#[cfg(test)]
+mod secrecy;
