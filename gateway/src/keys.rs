@@ -122,7 +122,8 @@ impl Keys {
         }
         let text = Zeroizing::new(fs::read_to_string(path).map_err(file)?);
         let stored: Stored = toml::from_str(&text).map_err(|_| content("is not a key file"))?;
-        let receipt = Ed25519KeyPair::from_seed_unchecked(&seed(&stored.receipt.seed).map_err(content)?)
+        let receipt_seed = seed(&stored.receipt.seed).map_err(content)?;
+        let receipt = Ed25519KeyPair::from_seed_unchecked(receipt_seed.as_slice())
             .map_err(|_| content("its receipt seed is no Ed25519 seed"))?;
         let mut servers = BTreeMap::new();
         let mut configs = Vec::new();

@@ -80,7 +80,7 @@ const NOTE: Look = Look { size: 8.0, bold: false, grey: 0.25, spacing: 0.0, alig
 
 /// Something on the page; distances are from the top.
 enum Mark {
-    Text { set: Set, x: f32, top: f32 },
+    Text { set: Box<Set>, x: f32, top: f32 },
     Rule { top: f32 },
     Frame { top: f32, height: f32 },
     Qr { code: QrCode, top: f32 },
@@ -117,7 +117,7 @@ fn compose(paper: &Paper, typesetter: &mut Typesetter) -> Result<(Vec<Mark>, f32
     let put = |set: Set, x: f32, top: &mut f32| {
         let (at, height) = (*top, set.height());
         *top += height;
-        Mark::Text { set, x, top: at }
+        Mark::Text { set: Box::new(set), x, top: at }
     };
     for line in &paper.lines {
         match line {
@@ -134,7 +134,11 @@ fn compose(paper: &Paper, typesetter: &mut Typesetter) -> Result<(Vec<Mark>, f32
                 let set = typesetter.set(text, STATE, INNER - 2.0 * BOX_PADDING);
                 let height = set.height() + 2.0 * BOX_PADDING;
                 marks.push(Mark::Frame { top, height });
-                marks.push(Mark::Text { set, x: MARGIN + BOX_PADDING, top: top + BOX_PADDING });
+                marks.push(Mark::Text {
+                    set: Box::new(set),
+                    x: MARGIN + BOX_PADDING,
+                    top: top + BOX_PADDING,
+                });
                 top += height + 8.0;
             }
             PaperLine::Claim(code) => {

@@ -232,7 +232,7 @@ mod tests {
         let outlines = Outlines::open(&whole).expect("outlines");
         assert!(outlines.long);
         assert_eq!(outlines.get(1).map(<[u8]>::len), Some(12), "the component");
-        assert_eq!(outlines.get(2).map(|outline| components(outline)), Some(vec![1]));
+        assert_eq!(outlines.get(2).map(components), Some(vec![1]));
 
         let cut = subset(&font(), &BTreeSet::new()).expect("a subset");
         let outlines = Outlines::open(&cut).expect("outlines");

@@ -209,10 +209,8 @@ fn arabic_letters_are_joined_and_stand_at_the_right_edge() {
     let marks = |rtl| {
         let lines = vec![PaperLine::Pair("الخدمة".to_owned(), "23/11/2026".to_owned())];
         let document = parsed(&Paper { rtl, lines });
-        let place = |op: &Op| match op {
-            Op::SetTextMatrix { matrix } => Some(matrix.as_array()[4]),
-            _ => None,
-        };
+        let place =
+            |op: &Op| if let Op::SetTextMatrix { matrix } = op { Some(matrix.as_array()[4]) } else { None };
         let starts: Vec<f32> = document.pages[0].ops.iter().filter_map(place).collect();
         (starts, sections(&document))
     };
