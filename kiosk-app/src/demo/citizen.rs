@@ -166,7 +166,7 @@ pub(super) fn run(out: &Path) -> Result<ExitCode> {
 }
 
 /// The last line, and whether it is what was promised.
-fn finish(stage: &Stage, counts: Counts, sightings: &[Sighting]) -> Result<ExitCode> {
+pub(super) fn finish(stage: &Stage, counts: Counts, sightings: &[Sighting]) -> Result<ExitCode> {
     for Sighting { canary, place } in sightings {
         println!("the first citizen's answer {canary} was found afterwards in {place}");
     }
@@ -233,7 +233,7 @@ impl Citizen<'_> {
     }
 
     /// The code in groups of four, as it stands on the screen.
-    fn read_claim_code(&mut self) -> Result<String> {
+    pub(super) fn read_claim_code(&mut self) -> Result<String> {
         let is_code = |label: &String| label.parse::<kiosk_core::claim::ClaimCode>().is_ok();
         self.labels()?.into_iter().find(is_code).context("no claim code on the screen")
     }
@@ -258,15 +258,8 @@ impl Citizen<'_> {
 
     /// Looks a claim up until it is answered: the link may need a moment to come back.
     pub(super) fn look_up(&mut self, claim: &str) -> Result<()> {
-        self.touch_label("Français")?;
-        self.touch("Check something you sent")?;
-        self.picture("lookup")?;
-        for symbol in claim.chars().filter(|symbol| *symbol != '-') {
-            self.stage.ask(&Do::Touch(symbol.to_string()))?;
-        }
-        self.picture("lookup-typed")?;
         self.wait_until_delivered()?;
-        self.touch("Look it up")?;
+        self.look_up_typed(claim)?;
         self.see("Answered")?;
         let reference = self.stage.ledger.references().into_iter().next().context("no service request")?;
         self.see_text(&reference)?;
@@ -274,8 +267,20 @@ impl Citizen<'_> {
         self.touch("Finish")
     }
 
+    /// From the language page to the result.
+    pub(super) fn look_up_typed(&mut self, claim: &str) -> Result<()> {
+        self.touch_label("Français")?;
+        self.touch("Check something you sent")?;
+        self.picture("lookup")?;
+        for symbol in claim.chars().filter(|symbol| *symbol != '-') {
+            self.hit(&symbol.to_string())?;
+        }
+        self.picture("lookup-typed")?;
+        self.touch("Look it up")
+    }
+
     /// The envelope travels by itself once the link is back.
-    fn wait_until_delivered(&mut self) -> Result<()> {
+    pub(super) fn wait_until_delivered(&mut self) -> Result<()> {
         let start = std::time::Instant::now();
         while self.stage.ledger.names().is_empty() {
             ensure!(start.elapsed() < DELIVERY_LIMIT, "not delivered within {DELIVERY_LIMIT:?}");

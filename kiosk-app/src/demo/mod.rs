@@ -21,6 +21,7 @@ mod processes;
 pub mod remote;
 mod report;
 mod stage;
+mod trouble;
 mod words;
 
 use anyhow::Result;
@@ -35,9 +36,25 @@ pub struct Args {
     /// Walk this GOV.UK/XGov form with generated answers instead.
     #[arg(long)]
     form: Option<PathBuf>,
+    /// What goes wrong on the way.
+    #[arg(long, value_enum, default_value_t = Scenario::Whole)]
+    scenario: Scenario,
     /// Where everything goes.
     #[arg(long, default_value = "target/demo")]
     out: PathBuf,
+}
+
+/// What goes wrong in the scripted story.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// The link is cut before the citizen submits, and comes back after the next one came.
+    Whole,
+    /// The agent is killed between *saved* and delivery.
+    AgentKilled,
+    /// The gateway is killed after the service acted and before it answered.
+    GatewayKilled,
+    /// The gateway refuses the envelope.
+    Refused,
 }
 
 /// Runs the demo; the last line says what was saved, delivered, lost and doubled.
@@ -48,8 +65,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
     if let Some(form) = &args.form {
         form_walk::run(&args.out, form)
-    } else if args.script || !has_display {
-        citizen::run(&args.out)
+    } else if args.script || !has_display || args.scenario != Scenario::Whole {
+        match args.scenario {
+            Scenario::Whole => citizen::run(&args.out),
+            Scenario::AgentKilled => trouble::agent_killed(&args.out),
+            Scenario::GatewayKilled => trouble::gateway_killed(&args.out),
+            Scenario::Refused => trouble::refused(&args.out),
+        }
     } else {
         stage::window(&args.out)
     }

@@ -153,6 +153,22 @@ impl Stage {
         self.agent.wait_until(|| UnixStream::connect(&socket).is_ok())
     }
 
+    /// Takes the gateway's keys away: it makes new ones, and knows nothing of those in the catalogue.
+    ///
+    /// # Errors
+    /// When it does not come back.
+    pub fn change_the_gateways_keys(&mut self) -> Result<()> {
+        let keys = self.out.join("gateway/keys.toml");
+        let old = fs::read_to_string(&keys)?;
+        let renumbered: toml::Table = old.parse()?;
+        let mut renumbered = renumbered;
+        if let Some(first) = renumbered.get_mut("ohttp").and_then(|keys| keys.get_mut(0)).and_then(toml::Value::as_table_mut) {
+            first.insert("id".into(), 200.into());
+        }
+        fs::write(&keys, toml::to_string(&renumbered)?)?;
+        self.kill_gateway()
+    }
+
     /// Kills the gateway (`SIGKILL`), starts it again and waits until it listens.
     ///
     /// # Errors
@@ -292,7 +308,7 @@ fn write_shell(
     }
     let config = format!(
         "place = \"Riverside Library\"\nsocket = {:?}\nservices = {:?}\nlanguages = {languages:?}\n\
-         [devices.printer]\nselector = \"sim:printer\"\nprofile = \"generic-80\"\n\
+         [devices.printer]\nselector = \"sim:printer\"\nprofile = \"epson-tm-t20iii\"\n\
          [devices.card_reader]\nselector = \"sim:card\"\n[devices.document_scanner]\nselector = \"sim:document\"\n\
          [[devices.pointer]]\nselector = \"sim:touch\"\n",
         out.join("run/agent.sock"),

@@ -16,6 +16,8 @@ mod generated {
     slint::include_modules!();
 }
 
+#[cfg(feature = "demo")]
+pub use generated::Drawer;
 pub use generated::{
     Act, App, BlockKind, CardHint, Choice, DocumentState, Greeting, Input, Language, Page, Part, Printing, Problem,
     Proof, Row, Screen, ServiceCard, TextBlock, Words,

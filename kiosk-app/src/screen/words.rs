@@ -4,7 +4,7 @@
 //! Never: holds a word; words are in `ui/*.slint` and `lang/<code>/LC_MESSAGES/kiosk-app.po`.
 
 use super::{App, Greeting, Language, Page, Words};
-use slint::{ComponentHandle, Global, ModelRc, SelectBundledTranslationError, VecModel};
+use slint::{Global, ModelRc, SelectBundledTranslationError, VecModel};
 
 /// What the screen speaks until somebody chooses.
 pub const FIRST: &str = "en";

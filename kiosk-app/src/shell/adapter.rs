@@ -9,7 +9,7 @@ use kiosk_core::{
     form::{Line, TextBlock},
     view::{CardHint, Choice, Input, Printing, Proof, Question, Screen, SheetHint, View},
 };
-use slint::{ComponentHandle, Global, Image, Model, ModelRc, SharedString, VecModel};
+use slint::{Global, Image, Model, ModelRc, SharedString, VecModel};
 use std::rc::Rc;
 
 /// The models behind the lists on the screen, and what was shown last.

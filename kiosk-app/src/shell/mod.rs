@@ -136,8 +136,8 @@ fn catalogue_speaks(
     args: &Args,
 ) -> Result<(), StartError> {
     for service in catalogue.services() {
-        if !config.languages.iter().any(|language| service.form(language).is_some()) {
-            let reason = format!("service '{}' speaks none of the languages offered", service.id());
+        if !config.languages.iter().any(|language| service.languages.contains(language)) {
+            let reason = format!("service '{}' speaks none of the languages offered", service.id);
             return Err(StartError::new(&args.config, "languages", reason));
         }
     }
