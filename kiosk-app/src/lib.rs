@@ -1,0 +1,3 @@
+//! The kiosk application: what the `kiosk` binary is made of.
+
+pub mod screen;

@@ -1,0 +1,23 @@
+//! The screen: what the files in `ui/` compile to, and the Rust that stands beside it.
+//!
+//! [`Page`] is what the pages show, [`Act`] what the citizen did, [`Words`] the product's words for
+//! codes. [`words`] knows the languages, [`qr`] makes the picture of a claim code, [`headless`] is a
+//! screen without a display.
+//!
+//! Promises: the only place with words and colours is `ui/`.
+//! Never: decides what comes next.
+
+pub mod headless;
+pub mod qr;
+pub mod words;
+
+/// What slint-build makes from `ui/app.slint`.
+#[expect(missing_docs, unreachable_pub, reason = "generated; the files in ui/ carry the words about it")]
+mod generated {
+    slint::include_modules!();
+}
+
+pub use generated::{
+    Act, App, BlockKind, CardHint, Choice, DocumentState, Greeting, Input, Language, Page, Part, Printing, Problem,
+    Proof, Row, Screen, ServiceCard, TextBlock, Words,
+};
