@@ -7,17 +7,20 @@
 //! Never: part of a unit's own screen, which is Slint's KMS back end.
 
 use slint::platform::{
-    EventLoopProxy, Platform, PlatformError, WindowAdapter, duration_until_next_timer_update,
+    EventLoopProxy, Platform, PlatformError, PointerEventButton, WindowAdapter, WindowEvent, duration_until_next_timer_update,
     software_renderer::{MinimalSoftwareWindow, RepaintBufferType},
     update_timers_and_animations,
 };
-use slint::{EventLoopError, PhysicalSize, Rgb8Pixel};
+use slint::{EventLoopError, LogicalPosition, PhysicalSize, Rgb8Pixel};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     time::Duration,
 };
+
+/// How often a picture is drawn before it is taken: measuring and paging take up to three turns.
+const SETTLING_TURNS: usize = 5;
 
 /// Posted to the event loop.
 enum Post {
@@ -115,18 +118,45 @@ impl Headless {
         let (own_width, own_height) = self.size();
         self.resize(width, height);
         self.settle();
-        let rgb = self.frame.borrow().iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect();
+        let picture = self.frame();
         self.resize(own_width, own_height);
         self.settle();
+        picture
+    }
+
+    /// The last frame drawn.
+    #[must_use]
+    pub fn frame(&self) -> Picture {
+        let (width, height) = self.size();
+        let rgb = self.frame.borrow().iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect();
         Picture { width, height, rgb }
     }
 
-    /// Draws until layouts that depend on the last drawing are done too.
-    fn settle(&self) {
-        for _ in 0..4 {
+    /// Draws until what depends on the last drawing (sizes that pages measure) is drawn too.
+    pub fn settle(&self) {
+        for _ in 0..SETTLING_TURNS {
             self.window.request_redraw();
             self.draw();
         }
+    }
+
+    /// A finger comes down here, in pixels from the top left.
+    pub fn press(&self, x: f32, y: f32) {
+        let (position, button) = (LogicalPosition::new(x, y), PointerEventButton::Left);
+        self.window.dispatch_event(WindowEvent::PointerPressed { position, button });
+    }
+
+    /// The finger is lifted here and is gone.
+    pub fn release(&self, x: f32, y: f32) {
+        let (position, button) = (LogicalPosition::new(x, y), PointerEventButton::Left);
+        self.window.dispatch_event(WindowEvent::PointerReleased { position, button });
+        self.window.dispatch_event(WindowEvent::PointerExited);
+    }
+
+    /// A key is pressed and released: a character or one of Slint's key codes.
+    pub fn key(&self, text: &str) {
+        self.window.dispatch_event(WindowEvent::KeyPressed { text: text.into() });
+        self.window.dispatch_event(WindowEvent::KeyReleased { text: text.into() });
     }
 }
 

@@ -12,6 +12,7 @@ pub mod qr;
 pub mod words;
 
 /// What slint-build makes from `ui/app.slint`.
+#[expect(missing_docs, unreachable_pub, reason = "generated; the files in ui/ carry the words about it")]
 mod generated {
     slint::include_modules!();
 }

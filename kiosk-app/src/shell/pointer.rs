@@ -28,7 +28,7 @@ pub(super) fn dispatch(window: &Window, event: Event) {
         Kind::Cancel => vec![WindowEvent::PointerExited],
     };
     for event in events {
-        if let Err(error) = window.try_dispatch_event(event) {
+        if let Err(error) = window.dispatch_event_with_result(event) {
             tracing::error!("touch: {error}");
         }
     }
