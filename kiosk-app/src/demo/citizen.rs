@@ -71,8 +71,9 @@ impl<'a> Citizen<'a> {
         self.transcript.note("sees", &text)
     }
 
-    /// Types on the keyboard on the screen. What was typed is not written down.
-    pub(super) fn type_text(&mut self, text: &str) -> Result<()> {
+    /// Touches the text box with this label and types. What was typed is not written down.
+    pub(super) fn type_into(&mut self, label: &str, text: &str) -> Result<()> {
+        self.touch_label(label)?;
         for symbol in text.chars() {
             self.type_symbol(symbol).with_context(|| format!("no key for '{symbol}'"))?;
         }
@@ -151,7 +152,7 @@ pub(super) fn run(out: &Path) -> Result<ExitCode> {
     citizen.stage.link.set(false);
     citizen.touch("Accept and send")?;
     citizen.see("Saved on this kiosk, not sent yet")?;
-    citizen.see("Your receipt is printed.")?;
+    citizen.see("Your receipt was printed. Take it with you.")?;
     citizen.picture("saved-here")?;
     let claim = citizen.read_claim_code()?;
     citizen.take_receipt()?;
@@ -186,18 +187,17 @@ impl Citizen<'_> {
         self.picture("services")?;
         self.touch_beginning("Signaler un problème dans la rue")?;
         self.picture("start")?;
-        self.touch("Start now")?;
+        self.touch("Start")?;
         self.touch_label("Nid-de-poule ou chaussée abîmée")?;
         self.picture("kind")?;
         self.touch("Continue")?;
         self.touch("Continue")?;
         self.see("There is a problem")?;
         self.picture("mistake")?;
-        self.type_text(WHERE)?;
+        self.type_into("Où se trouve le problème ?", WHERE)?;
         self.picture("where")?;
         self.touch("Continue")?;
-        self.see_text("Que voyez-vous ?")?;
-        self.type_text(WHAT)?;
+        self.type_into("Que voyez-vous ?", WHAT)?;
         self.touch("Continue")?;
         self.see_text("Quand l’avez-vous remarqué pour la première fois ?")?;
         self.picture("when")?;
@@ -205,7 +205,7 @@ impl Citizen<'_> {
         self.see_text("Quel est le numéro de votre carte de bibliothèque ?")?;
         self.picture("insert-card")?;
         self.do_it(Do::InsertCard(CARD.to_owned()))?;
-        self.see("Your card has been read. Please take it.")?;
+        self.see("Your card was read. Take it back now.")?;
         self.picture("card-read")?;
         self.do_it(Do::PullCard)?;
         self.touch("Continue")?;
@@ -221,8 +221,7 @@ impl Citizen<'_> {
         let change = self.words.say("Change")?.to_owned();
         let row = self.labels()?.into_iter().find(|label| label.starts_with(&change) && label.contains("Que voyez-vous"));
         self.touch_label(&row.context("no way to change the answer")?)?;
-        self.see_text("Que voyez-vous ?")?;
-        self.type_text(WHAT_MORE)?;
+        self.type_into("Que voyez-vous ?", WHAT_MORE)?;
         self.touch("Continue")?;
         self.see_text(WHAT_MORE.trim())
     }
@@ -276,7 +275,7 @@ impl Citizen<'_> {
             self.hit(&symbol.to_string())?;
         }
         self.picture("lookup-typed")?;
-        self.touch("Look it up")
+        self.touch("Look up")
     }
 
     /// The envelope travels by itself once the link is back.

@@ -30,7 +30,7 @@ pub(super) fn run(out: &Path, file: &Path) -> Result<ExitCode> {
     citizen.enter(language)?;
     citizen.touch_label(&form.title)?;
     citizen.picture("start")?;
-    citizen.touch("Start now")?;
+    citizen.touch("Start")?;
     let questions = citizen.fill_in(&form)?;
     citizen.picture("check-answers")?;
     citizen.touch("Accept and send")?;
@@ -127,16 +127,31 @@ impl Citizen<'_> {
         if matches!(field.kind, FieldKind::File { .. }) {
             self.do_it(Do::LaySheet)?;
             self.touch("Scan")?;
-            return self.see("Scan again");
+            return self.see("Your document was scanned. Take it back.");
         }
-        let mut parts = PartId::ALL.into_iter().filter(|part| draft.parts.contains_key(part)).peekable();
-        while let Some(part) = parts.next() {
-            self.type_text(draft.part(part))?;
-            if parts.peek().is_some() {
-                self.touch("Next")?;
-            }
+        for part in PartId::ALL.into_iter().filter(|part| draft.parts.contains_key(part)) {
+            let label = match name_of(part) {
+                Some(english) => self.words.say(english)?.to_owned(),
+                None => field.title.clone(),
+            };
+            self.type_into(&label, draft.part(part))?;
         }
         Ok(())
+    }
+}
+
+/// What the screen calls a box, in English; the only box of a question is called like the question.
+fn name_of(part: PartId) -> Option<&'static str> {
+    match part {
+        PartId::Value => None,
+        PartId::Day => Some("Day"),
+        PartId::Month => Some("Month"),
+        PartId::Year => Some("Year"),
+        PartId::Line1 => Some("House number and street"),
+        PartId::Line2 => Some("Flat or building (optional)"),
+        PartId::Town => Some("Town or city"),
+        PartId::County => Some("County (optional)"),
+        PartId::Postcode => Some("Postcode"),
     }
 }
 

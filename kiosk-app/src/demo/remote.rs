@@ -130,7 +130,7 @@ fn place_of(app: &App, fits: impl Fn(&str) -> bool) -> Option<(f32, f32)> {
 }
 
 fn elements(app: &App) -> Vec<ElementHandle> {
-    ElementQuery::from_root(app).match_descendants().match_predicate(|e| e.accessible_label().is_some()).find_all()
+    ElementQuery::from_root(app).match_predicate(|e| e.accessible_label().is_some()).find_all()
 }
 
 fn labels(app: &App) -> Vec<String> {

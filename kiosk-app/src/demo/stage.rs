@@ -321,6 +321,7 @@ fn write_shell(
 fn with_target(service: &str, authority: &str, key: &str) -> Result<String> {
     let mut table: toml::Table = service.parse().context("service.toml")?;
     let mut target = toml::Table::new();
+    target.insert("scheme".into(), "http".into());
     target.insert("authority".into(), authority.into());
     target.insert("key".into(), key.into());
     table.insert("target".into(), target.into());

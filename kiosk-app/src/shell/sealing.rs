@@ -36,7 +36,7 @@ impl Sealing {
         let key = ServiceKey::parse(&target.key.as_ref().context("the service has no key")?.config)?;
         let http = HttpRequest {
             method: request.method.to_owned(),
-            scheme: "https".into(),
+            scheme: target.scheme.as_str().to_owned(),
             authority: target.authority.clone(),
             path: request.path,
             headers: request.headers,

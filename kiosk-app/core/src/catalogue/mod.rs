@@ -16,6 +16,7 @@
 //!
 //! [target]
 //! authority = "open311.example.org"   # whom the opened request is for
+//! scheme = "https"                    # optional; "http" is for the gateway's own machine
 //! key = "AQAg..."                     # base64 of one Key Configuration, RFC 9458 section 3.1
 //!
 //! [answer]
@@ -77,9 +78,33 @@ pub enum CardKind {
     Library,
 }
 
+/// How the opened request travels from the gateway to the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// Over TLS: everywhere but on the gateway's own machine.
+    #[default]
+    Https,
+    /// In clear; a gateway calls it on its loopback only.
+    Http,
+}
+
+impl Scheme {
+    /// As it stands in a URL.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+        }
+    }
+}
+
 /// Whom a request is for, and the key it is sealed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
+    /// Over TLS or not.
+    pub scheme: Scheme,
     /// Host and perhaps port.
     pub authority: String,
     /// `None` where the unit is given the key apart from the catalogue.

@@ -1,6 +1,6 @@
 //! Reads `service.toml`.
 
-use super::{Card, CardKind, CatalogueError, Service, Target, TargetKey, Words, agree};
+use super::{Card, CardKind, CatalogueError, Service, Scheme, Target, TargetKey, Words, agree};
 use crate::{
     form::{FieldName, Form, xgov},
     ids::{KeyId, ServiceId},
@@ -45,6 +45,8 @@ struct CardTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TargetTable {
+    #[serde(default)]
+    scheme: Scheme,
     authority: String,
     key: Option<String>,
 }
@@ -203,7 +205,7 @@ fn target(at: &At, table: TargetTable) -> Result<Target, CatalogueError> {
         return Err(at.fail("target.authority", "not a host, with or without a port"));
     }
     let key = table.key.map(|text| key(at, &text)).transpose()?;
-    Ok(Target { authority: table.authority, key })
+    Ok(Target { scheme: table.scheme, authority: table.authority, key })
 }
 
 fn key(at: &At, text: &str) -> Result<TargetKey, CatalogueError> {

@@ -148,6 +148,7 @@ mod nothing_is_claimed_that_is_not_proven {
     #[test]
     fn saved_is_shown_only_after_the_agent_said_so() {
         let mut story = Story::new();
+        story.event(Event::Agent(ToShell::Link { up: false }));
         story.fill_in();
         let id = story.submit();
         assert_eq!(story.view().screen, Screen::Working);
@@ -189,7 +190,6 @@ mod nothing_is_claimed_that_is_not_proven {
     #[test]
     fn the_receipt_waits_for_an_answer_while_the_link_is_up() {
         let mut story = Story::new();
-        story.event(Event::Agent(ToShell::Link { up: true }));
         story.fill_in();
         let id = story.submit();
         story.event(Event::Agent(ToShell::Saved { id }));
@@ -259,7 +259,7 @@ mod nobody_finds_the_last_ones_data {
         story.act(Act::EndSession);
         story.act(Act::EndSession);
         assert!(story.commands.iter().any(|command| matches!(command, Command::Wipe)));
-        assert_eq!(story.view(), View { screen: Screen::Ended, can_print: true, ..View::default() });
+        assert_eq!(story.view(), View { screen: Screen::Ended, link_up: true, can_print: true, ..View::default() });
         story.act(Act::Touch);
         story.act(Act::Language("en".into()));
         story.act(Act::Service("report".parse().unwrap()));

@@ -230,7 +230,8 @@ impl Kiosk {
 
     pub(super) fn on_agent_connected(&mut self, up: bool) {
         self.health.agent = up;
-        self.health.link &= up;
+        // Nothing proves that the link is down until a delivery failed.
+        self.health.link = up;
         let Some(session) = &mut self.session else { return };
         if let Some(sent) = &mut session.transaction
             && up

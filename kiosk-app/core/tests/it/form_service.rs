@@ -2,7 +2,7 @@
 
 use crate::form::{SERVICE, demo, demo_forms, form_of, import, today};
 use kiosk_core::{
-    catalogue::{Catalogue, Service, Target, Words},
+    catalogue::{Scheme, Catalogue, Service, Target, Words},
     form::{Answers, Draft, File, Form, NO, PartId, YES, check},
     ids::EnvelopeId,
     request::{self, BodySpec, Context, RequestError, RequestSpec},
@@ -259,7 +259,7 @@ fn languages_that_disagree_are_refused_in_place() {
 fn wrapped(body: BodySpec) -> Result<Service, String> {
     let words = Words { title: "T".into(), summary: "S".into(), operator: "O".into() };
     let request = RequestSpec { path: "/a".into(), body };
-    let target = Target { authority: "a.example".into(), key: None };
+    let target = Target { scheme: Scheme::Https, authority: "a.example".into(), key: None };
     Service::from_form("upload".parse().unwrap(), "en", upload(), words, request, target)
         .map_err(|e| e.to_string())
 }
