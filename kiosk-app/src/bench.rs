@@ -101,7 +101,13 @@ fn question(text: &str, field: &str) -> View {
         number: 1,
         ..Question::default()
     };
-    View { screen: Screen::Question, language: "en".into(), question: Some(question), link_up: true, ..View::default() }
+    View {
+        screen: Screen::Question,
+        language: "en".into(),
+        question: Some(question),
+        link_up: true,
+        ..View::default()
+    }
 }
 
 /// Memory, start and idle time of the real processes.
@@ -154,7 +160,9 @@ fn status_mb(pid: u32, key: &str) -> Result<f64> {
 fn cpu_ms(pid: u32) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after_name = stat.rsplit(')').next().context("no name")?;
-    let ticks = |n: usize| after_name.split_whitespace().nth(n).and_then(|t| t.parse::<f64>().ok()).context("no time");
+    let ticks = |n: usize| {
+        after_name.split_whitespace().nth(n).and_then(|t| t.parse::<f64>().ok()).context("no time")
+    };
     // Clock ticks are hundredths of a second on every Linux that Rust runs on.
     Ok((ticks(11)? + ticks(12)?) * 10.0)
 }

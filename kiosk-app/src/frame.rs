@@ -53,7 +53,11 @@ pub fn length(prefix: [u8; PREFIX_BYTES]) -> Result<usize, FrameError> {
 /// [`FrameError::Content`], also when bytes are left over.
 pub fn decode<T: DeserializeOwned>(mut body: &[u8]) -> Result<T, FrameError> {
     let message = ciborium::from_reader(&mut body).map_err(|e| FrameError::Content(e.to_string()))?;
-    if body.is_empty() { Ok(message) } else { Err(FrameError::Content(format!("{} bytes left over", body.len()))) }
+    if body.is_empty() {
+        Ok(message)
+    } else {
+        Err(FrameError::Content(format!("{} bytes left over", body.len())))
+    }
 }
 
 fn checked(length: usize) -> Result<u32, FrameError> {

@@ -1,8 +1,8 @@
 //! Believable contents for each page, in the four languages.
 
 use kiosk_app::screen::{
-    App, BlockKind, CardHint, Choice, DocumentState, Input, Page, Part, Printing, Problem, Proof, Row, Screen,
-    ServiceCard, TextBlock, qr,
+    App, BlockKind, CardHint, Choice, DocumentState, Input, Page, Part, Printing, Problem, Proof, Row,
+    Screen, ServiceCard, TextBlock, qr,
 };
 use slint::{Global, Image, ModelRc, SharedString, VecModel};
 
@@ -200,16 +200,19 @@ fn question(app: &App, language: &str, input: Input, wrong: bool) {
         Input::Website => ("q-web", &[], &[("value", "=www.example")], "website-format"),
         Input::OneOf => ("q-kind", &["h-kind"], &[], "choose-one"),
         Input::ManyOf => ("q-danger", &["h-danger"], &[], "choose-at-least-one"),
-        Input::Date => (
-            "q-when",
-            &["h-when"],
-            &[("day", "=31"), ("month", "=2"), ("year", "=2026")],
-            "date-not-real",
-        ),
+        Input::Date => {
+            ("q-when", &["h-when"], &[("day", "=31"), ("month", "=2"), ("year", "=2026")], "date-not-real")
+        }
         Input::Address => (
             "q-address",
             &[],
-            &[("line1", "=12 Heol y Bont"), ("line2", "="), ("town", "=Caerdydd"), ("county", "="), ("postcode", "=CF10")],
+            &[
+                ("line1", "=12 Heol y Bont"),
+                ("line2", "="),
+                ("town", "=Caerdydd"),
+                ("county", "="),
+                ("postcode", "=CF10"),
+            ],
             "postcode-format",
         ),
         Input::Document => ("q-document", &["h-document"], &[], "file-required"),

@@ -116,8 +116,12 @@ impl Courier {
 
     fn note_link(&mut self, reply: &Reply) {
         let up = match reply {
-            Reply::Stored { .. } | Reply::Answered { .. } | Reply::Refused { .. } | Reply::Busy { .. } => true,
-            Reply::Failed { .. } | Reply::NotOurs { .. } | Reply::Unreachable { .. } | Reply::Lost { .. } => false,
+            Reply::Stored { .. } | Reply::Answered { .. } | Reply::Refused { .. } | Reply::Busy { .. } => {
+                true
+            }
+            Reply::Failed { .. } | Reply::NotOurs { .. } | Reply::Unreachable { .. } | Reply::Lost { .. } => {
+                false
+            }
         };
         if self.link.replace(up) != Some(up) {
             tracing::info!(up, "link");

@@ -31,7 +31,8 @@ const REPLIES_MAX: usize = 16;
 
 /// Opens the socket, replacing what an earlier agent left.
 pub(super) fn bind(config_file: &Path, socket: &Path) -> Result<UnixListener, StartError> {
-    let wrong = |e: std::io::Error| StartError::new(config_file, "socket", format!("{}: {e}", socket.display()));
+    let wrong =
+        |e: std::io::Error| StartError::new(config_file, "socket", format!("{}: {e}", socket.display()));
     if std::os::unix::net::UnixStream::connect(socket).is_ok() {
         return Err(StartError::new(config_file, "socket", "another agent is listening there"));
     }
@@ -61,7 +62,8 @@ async fn welcome(stream: UnixStream, shell_uid: u32, shared: Shared) -> anyhow::
     let uid = stream.peer_cred().context("asking who is there")?.uid();
     ensure!(uid == shell_uid, "user {uid} is not the shell");
     let (mut reader, mut writer) = stream.into_split();
-    let hello = tokio::time::timeout(HELLO_LIMIT, receive(&mut reader)).await.context("no hello in time")??;
+    let hello =
+        tokio::time::timeout(HELLO_LIMIT, receive(&mut reader)).await.context("no hello in time")??;
     match hello {
         Some(ToAgent::Hello { protocol: PROTOCOL }) => {}
         Some(ToAgent::Hello { protocol }) => bail!("speaks protocol {protocol}, not {PROTOCOL}"),
@@ -78,7 +80,11 @@ async fn welcome(stream: UnixStream, shell_uid: u32, shared: Shared) -> anyhow::
 }
 
 /// Reads what the shell wants until it hangs up.
-async fn listen(mut reader: OwnedReadHalf, replies: mpsc::Sender<ToShell>, shared: Shared) -> anyhow::Result<()> {
+async fn listen(
+    mut reader: OwnedReadHalf,
+    replies: mpsc::Sender<ToShell>,
+    shared: Shared,
+) -> anyhow::Result<()> {
     while let Some(message) = receive(&mut reader).await? {
         match message {
             ToAgent::Hello { .. } => bail!("a second hello"),
@@ -143,13 +149,16 @@ async fn look_up(claim: ClaimDigest, shared: &Shared) -> Lookup {
     let outbox = shared.outbox.clone();
     let here = tokio::task::spawn_blocking(move || outbox.find(&claim)).await.ok().flatten();
     if let Some((service, ClaimState::SavedHere | ClaimState::NeedsStaff { .. })) = &here {
-        let (service, state) = (service.clone(), here.map(|(_, state)| state).unwrap_or(ClaimState::SavedHere));
+        let (service, state) =
+            (service.clone(), here.map(|(_, state)| state).unwrap_or(ClaimState::SavedHere));
         return Lookup::Known { service, state };
     }
     match tokio::time::timeout(LOOKUP_LIMIT, shared.uplink.claim(&claim)).await {
         Ok(Ok(Some(reply))) => Lookup::Known { service: reply.service, state: reply.state },
         Ok(Ok(None)) => here.map_or(Lookup::Unknown, |(service, state)| Lookup::Known { service, state }),
-        Ok(Err(_)) | Err(_) => here.map_or(Lookup::Unreachable, |(service, state)| Lookup::Known { service, state }),
+        Ok(Err(_)) | Err(_) => {
+            here.map_or(Lookup::Unreachable, |(service, state)| Lookup::Known { service, state })
+        }
     }
 }
 

@@ -14,7 +14,11 @@ use courier::Courier;
 use kiosk_core::{policy::Backoff, wire::ToShell};
 use kiosk_outbox::Outbox;
 use kiosk_uplink::{Uplink, UplinkConfig, UplinkError, receipt::ReceiptVerifier};
-use std::{path::Path, sync::Arc, time::{Duration, SystemTime}};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::sync::{Notify, broadcast};
 
 /// News that a slow shell has not read yet; beyond this it is told it missed some and reconnects.

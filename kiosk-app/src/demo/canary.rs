@@ -68,7 +68,14 @@ impl Canaries {
         Ok(found)
     }
 
-    fn in_mapping(&self, memory: &mut fs::File, start: u64, end: u64, place: &str, found: &mut Vec<Sighting>) -> usize {
+    fn in_mapping(
+        &self,
+        memory: &mut fs::File,
+        start: u64,
+        end: u64,
+        place: &str,
+        found: &mut Vec<Sighting>,
+    ) -> usize {
         let (mut at, mut total) = (start, 0);
         let mut carried = Vec::new();
         while at < end {

@@ -136,7 +136,8 @@ impl<'a> Citizen<'a> {
         let out = self.stage.out.clone();
         let Done::Bytes(bytes) = self.stage.ask(&Do::PrinterBytes)? else { anyhow::bail!("no bytes") };
         std::fs::write(out.join("receipt.bin"), &bytes)?;
-        let picture = hal::sim::picture::render(&bytes, 576).into_iter().next().context("the printer cut nothing")?;
+        let picture =
+            hal::sim::picture::render(&bytes, 576).into_iter().next().context("the printer cut nothing")?;
         std::fs::write(out.join("receipt.png"), picture.to_png()?)?;
         self.stage.ask(&Do::ReceiptPdf(out.join("receipt.pdf")))?;
         self.transcript.note("takes", &"the receipt")
@@ -172,7 +173,10 @@ pub(super) fn finish(stage: &Stage, counts: Counts, sightings: &[Sighting]) -> R
         println!("the first citizen's answer {canary} was found afterwards in {place}");
     }
     let pictures = std::fs::read_dir(stage.out.join("screens"))?.count();
-    println!("{pictures} pictures, receipt.bin, receipt.png, receipt.pdf and transcript.jsonl in {}", stage.out.display());
+    println!(
+        "{pictures} pictures, receipt.bin, receipt.png, receipt.pdf and transcript.jsonl in {}",
+        stage.out.display()
+    );
     println!("{counts}");
     Ok(if counts.is_kept() && sightings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -219,7 +223,10 @@ impl Citizen<'_> {
 
     fn change_what_they_see(&mut self) -> Result<()> {
         let change = self.words.say("Change")?.to_owned();
-        let row = self.labels()?.into_iter().find(|label| label.starts_with(&change) && label.contains("Que voyez-vous"));
+        let row = self
+            .labels()?
+            .into_iter()
+            .find(|label| label.starts_with(&change) && label.contains("Que voyez-vous"));
         self.touch_label(&row.context("no way to change the answer")?)?;
         self.type_into("Que voyez-vous ?", WHAT_MORE)?;
         self.touch("Continue")?;
@@ -244,7 +251,10 @@ impl Citizen<'_> {
         self.see_text("Français")?;
         self.picture("next-citizen")?;
         let shown = self.labels()?.join(" ");
-        ensure!(texts.iter().all(|text| !shown.contains(text)), "the next citizen reads the first one's answers");
+        ensure!(
+            texts.iter().all(|text| !shown.contains(text)),
+            "the next citizen reads the first one's answers"
+        );
         let canaries = Canaries::new(&texts);
         let (shell, agent, _) = self.stage.pids();
         let mut sightings = canaries.in_process(shell.context("no shell")?, "the shell's memory")?;

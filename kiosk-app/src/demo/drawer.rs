@@ -6,7 +6,10 @@ use crate::screen::Drawer;
 use anyhow::{Context, Result};
 use hal::{
     printer::{Cover, Paper},
-    sim::{World, world::{CardKind, SheetKind}},
+    sim::{
+        World,
+        world::{CardKind, SheetKind},
+    },
 };
 use slint::ComponentHandle;
 use std::{cell::RefCell, io::Write, os::unix::net::UnixStream, path::Path, rc::Rc};

@@ -61,7 +61,9 @@ fn service(form: &Form, language: &str, text: &str) -> ServiceFolder {
     let has_files = form.fields().any(|field| matches!(field.kind, FieldKind::File { .. }));
     let kind = if has_files { "multipart" } else { "xgov" };
     let mut words = toml::Table::new();
-    for (key, value) in [("title", form.title.as_str()), ("summary", form.title.as_str()), ("operator", "Demo")] {
+    for (key, value) in
+        [("title", form.title.as_str()), ("summary", form.title.as_str()), ("operator", "Demo")]
+    {
         words.insert(key.into(), value.into());
     }
     let words = toml::to_string(&words).unwrap_or_default();
@@ -83,8 +85,10 @@ impl Citizen<'_> {
     /// From the attract screen to the list of services.
     pub(super) fn enter(&mut self, language: &str) -> Result<()> {
         self.touch_attract()?;
-        let (_, own_name) =
-            crate::screen::words::LANGUAGES.into_iter().find(|(code, _)| *code == language).context("a language on offer")?;
+        let (_, own_name) = crate::screen::words::LANGUAGES
+            .into_iter()
+            .find(|(code, _)| *code == language)
+            .context("a language on offer")?;
         self.touch_label(own_name)
     }
 
@@ -98,7 +102,8 @@ impl Citizen<'_> {
         while place != Place::Check {
             if let Place::Question(name) = &place {
                 let field = form.field(name).with_context(|| format!("no question '{name}'"))?;
-                let draft = sample(form, field, SEED, today).with_context(|| format!("no answer known for '{name}'"))?;
+                let draft = sample(form, field, SEED, today)
+                    .with_context(|| format!("no answer known for '{name}'"))?;
                 self.see_text(&field.title)?;
                 self.answer(form, field, &draft)?;
                 questions += 1;
@@ -118,7 +123,8 @@ impl Citizen<'_> {
     /// Gives one answer, by keyboard, by touch or by laying a sheet on the glass.
     fn answer(&mut self, form: &Form, field: &Field, draft: &Draft) -> Result<()> {
         for value in &draft.chosen {
-            let label = form.choices(field).iter().find(|item| item.value == *value).map(|item| item.label.clone());
+            let label =
+                form.choices(field).iter().find(|item| item.value == *value).map(|item| item.label.clone());
             match label {
                 Some(label) => self.touch_label(&label)?,
                 None => self.touch(if value == YES { "Yes" } else { "No" })?,
@@ -157,7 +163,9 @@ fn name_of(part: PartId) -> Option<&'static str> {
 
 /// JSON in lines; the JSON part of a multipart body, and the size of the rest.
 fn readable(content_type: &str, body: &[u8]) -> String {
-    let pretty = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).and_then(|v| serde_json::to_string_pretty(&v));
+    let pretty = |json: &[u8]| {
+        serde_json::from_slice::<serde_json::Value>(json).and_then(|v| serde_json::to_string_pretty(&v))
+    };
     if let Ok(text) = pretty(body) {
         return text;
     }

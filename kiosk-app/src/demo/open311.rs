@@ -118,7 +118,9 @@ impl Ledger {
 
     /// The marker or key of each effect, oldest first; an effect without one is named by its place.
     pub fn names(&self) -> Vec<String> {
-        let name = |(n, effect): (usize, &Effect)| effect.name().map_or_else(|| format!("unnamed {n}"), str::to_owned);
+        let name = |(n, effect): (usize, &Effect)| {
+            effect.name().map_or_else(|| format!("unnamed {n}"), str::to_owned)
+        };
         self.book().effects.iter().enumerate().map(name).collect()
     }
 

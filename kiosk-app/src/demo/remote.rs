@@ -15,7 +15,10 @@ use crate::{
     shell::{engine, pdf::pdf},
 };
 use anyhow::{Context, Result};
-use hal::sim::{World, world::{CardKind, SheetKind}};
+use hal::sim::{
+    World,
+    world::{CardKind, SheetKind},
+};
 use i_slint_backend_testing::{ElementHandle, ElementQuery};
 use slint::{ComponentHandle, Weak};
 use std::{
@@ -56,7 +59,8 @@ pub fn obey(socket: &Path, app: &App, screen: Option<Headless>, world: World) ->
 
 /// For the bench: says when it is, and ends the shell.
 pub fn tell_time_and_quit() {
-    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
     println!("{}", since.as_secs_f64() * 1_000.0);
     // The loop is running: this is its work.
     let _ = slint::quit_event_loop();
@@ -79,8 +83,13 @@ fn do_it(what: Do, app: &Weak<App>, world: &World) -> Result<Done> {
         Do::Touch(label) => touch(app, world, move |found| found == label)?,
         Do::TouchBeginning(label) => touch(app, world, move |found| found.starts_with(&label))?,
         Do::See(text) => {
-            until(|| on_screen(app, { let text = text.clone(); move |app| Ok(labels(app).iter().any(|l| l.contains(&text)).then_some(())) }))
-                .with_context(|| format!("'{text}' did not appear; there was: {}", seen(app)))?;
+            until(|| {
+                on_screen(app, {
+                    let text = text.clone();
+                    move |app| Ok(labels(app).iter().any(|l| l.contains(&text)).then_some(()))
+                })
+            })
+            .with_context(|| format!("'{text}' did not appear; there was: {}", seen(app)))?;
         }
         Do::Labels => return Ok(Done::Labels(on_screen(app, |app| Ok(labels(app)))?)),
         Do::Picture(path) => on_screen(app, move |_| picture(&path))?,
@@ -111,7 +120,8 @@ fn touch(app: &Weak<App>, world: &World, fits: impl Fn(&str) -> bool + Clone + S
     .with_context(|| format!("no such control; there was: {}", seen(app)))?;
     let before = on_screen(app, |_| Ok(engine::touches()))?;
     anyhow::ensure!(world.touch(x, y), "the finger is on the glass already");
-    until(|| on_screen(app, move |_| Ok((engine::touches() > before).then_some(())))).context("the touch got lost")
+    until(|| on_screen(app, move |_| Ok((engine::touches() > before).then_some(()))))
+        .context("the touch got lost")
 }
 
 /// The middle of the control whose label fits, as a share of the screen.
@@ -119,7 +129,8 @@ fn place_of(app: &App, fits: impl Fn(&str) -> bool) -> Option<(f32, f32)> {
     let window = app.window();
     let size = window.size().to_logical(window.scale_factor());
     let labelled = elements(app).into_iter().filter(|element| {
-        element.accessible_label().is_some_and(|label| fits(&label)) && element.accessible_enabled() != Some(false)
+        element.accessible_label().is_some_and(|label| fits(&label))
+            && element.accessible_enabled() != Some(false)
     });
     let middle = |element: &ElementHandle| {
         let (at, area) = (element.absolute_position(), element.size());

@@ -162,7 +162,9 @@ impl Stage {
         let old = fs::read_to_string(&keys)?;
         let renumbered: toml::Table = old.parse()?;
         let mut renumbered = renumbered;
-        if let Some(first) = renumbered.get_mut("ohttp").and_then(|keys| keys.get_mut(0)).and_then(toml::Value::as_table_mut) {
+        if let Some(first) =
+            renumbered.get_mut("ohttp").and_then(|keys| keys.get_mut(0)).and_then(toml::Value::as_table_mut)
+        {
             first.insert("id".into(), 200.into());
         }
         fs::write(&keys, toml::to_string(&renumbered)?)?;
@@ -206,7 +208,10 @@ pub(super) fn window(out: &Path) -> Result<ExitCode> {
 pub fn report_street_problem() -> ServiceFolder {
     macro_rules! file {
         ($name:literal) => {
-            ($name.to_owned(), include_str!(concat!("../../demo/services/report-street-problem/", $name)).to_owned())
+            (
+                $name.to_owned(),
+                include_str!(concat!("../../demo/services/report-street-problem/", $name)).to_owned(),
+            )
         };
     }
     ServiceFolder {
@@ -332,7 +337,9 @@ fn with_target(service: &str, authority: &str, key: &str) -> Result<String> {
 fn clear(out: &Path) -> Result<PathBuf> {
     for name in ["gateway", "agent-state", "services", "run", "logs", "screens"] {
         match fs::remove_dir_all(out.join(name)) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).context("clearing the stage"),
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(e).context("clearing the stage");
+            }
             Ok(()) | Err(_) => fs::create_dir_all(out.join(name))?,
         }
     }
@@ -344,7 +351,9 @@ fn clear(out: &Path) -> Result<PathBuf> {
 
 fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).context(format!("removing {}", path.display())),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).context(format!("removing {}", path.display()))
+        }
         Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn words_over_several_lines_are_joined() {
-        let po = "msgid \"\"\nmsgstr \"\"\n\"Language: fr\\n\"\n\nmsgid \"Go \"\n\"on\"\nmsgstr \"Continuer\"\n";
+        let po =
+            "msgid \"\"\nmsgstr \"\"\n\"Language: fr\\n\"\n\nmsgid \"Go \"\n\"on\"\nmsgstr \"Continuer\"\n";
         assert_eq!(entries(po), BTreeMap::from([("Go on".into(), "Continuer".into())]));
     }
 

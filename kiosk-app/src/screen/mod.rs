@@ -20,6 +20,6 @@ mod generated {
 #[cfg(feature = "demo")]
 pub use generated::Drawer;
 pub use generated::{
-    Act, App, BlockKind, CardHint, Choice, DocumentState, Greeting, Input, Language, Page, Part, Printing, Problem,
-    Proof, Row, Screen, ServiceCard, TextBlock, Words,
+    Act, App, BlockKind, CardHint, Choice, DocumentState, Greeting, Input, Language, Page, Part, Printing,
+    Problem, Proof, Row, Screen, ServiceCard, TextBlock, Words,
 };

@@ -10,7 +10,8 @@ use slint::{Global, ModelRc, SelectBundledTranslationError, VecModel};
 pub const FIRST: &str = "en";
 
 /// Each language's code (BCP 47) and its own name.
-pub const LANGUAGES: [(&str, &str); 4] = [("en", "English"), ("fr", "Français"), ("cy", "Cymraeg"), ("ar", "العربية")];
+pub const LANGUAGES: [(&str, &str); 4] =
+    [("en", "English"), ("fr", "Français"), ("cy", "Cymraeg"), ("ar", "العربية")];
 
 /// Whether a language is read from right to left.
 #[must_use]
@@ -35,7 +36,10 @@ pub fn select(app: &App, language: &str) -> Result<(), SelectBundledTranslationE
 ///
 /// # Errors
 /// When there are no words in one of them; the list stays as it was.
-pub fn offer<'a>(app: &App, codes: impl IntoIterator<Item = &'a str>) -> Result<(), SelectBundledTranslationError> {
+pub fn offer<'a>(
+    app: &App,
+    codes: impl IntoIterator<Item = &'a str>,
+) -> Result<(), SelectBundledTranslationError> {
     let words = Words::get(app);
     let (mut languages, mut greetings, mut first) = (Vec::new(), Vec::new(), None);
     for code in codes {

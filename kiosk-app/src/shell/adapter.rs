@@ -120,7 +120,8 @@ impl Adapter {
             wrong: part.wrong,
         });
         let parts: Vec<_> = parts.collect();
-        let retyped = same && parts.iter().zip(self.parts.iter()).all(|(new, old)| typed || new.value == old.value);
+        let retyped =
+            same && parts.iter().zip(self.parts.iter()).all(|(new, old)| typed || new.value == old.value);
         update(&self.parts, parts, retyped);
         let choices = question.map_or(&[][..], |q| &q.choices).iter().map(|choice| self.choice(choice));
         update(&self.choices, choices.collect(), same);
@@ -166,7 +167,11 @@ impl Adapter {
         page.set_printing(printing(outcome.printing));
         page.set_claim_code(outcome.claim.as_str().into());
         if outcome.qr != before.qr {
-            page.set_claim_qr(if outcome.qr.is_empty() { Image::default() } else { ui::qr::image(&outcome.qr) });
+            page.set_claim_qr(if outcome.qr.is_empty() {
+                Image::default()
+            } else {
+                ui::qr::image(&outcome.qr)
+            });
         }
     }
 }

@@ -61,7 +61,9 @@ pub(super) fn connect(app: &App) {
 
 /// Types one key of the on-screen keyboard into whatever has the focus.
 fn press(app: &App, text: &SharedString) {
-    for event in [WindowEvent::KeyPressed { text: text.clone() }, WindowEvent::KeyReleased { text: text.clone() }] {
+    for event in
+        [WindowEvent::KeyPressed { text: text.clone() }, WindowEvent::KeyReleased { text: text.clone() }]
+    {
         if let Err(error) = app.window().dispatch_event_with_result(event) {
             tracing::error!("on-screen key: {error}");
         }

@@ -39,7 +39,8 @@ fn service(folder: &Path) -> Result<Service, StartError> {
             forms.insert(language.to_owned(), (file.clone(), text_of(&path)?));
         }
     }
-    Service::parse(name, &text, &forms).map_err(|e| StartError::new(&folder.with_file_name(&e.file), e.place, e.reason))
+    Service::parse(name, &text, &forms)
+        .map_err(|e| StartError::new(&folder.with_file_name(&e.file), e.place, e.reason))
 }
 
 fn text_of(path: &Path) -> Result<String, StartError> {

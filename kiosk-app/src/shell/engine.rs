@@ -3,7 +3,13 @@
 //! Promises: re-entry is impossible: what arrives while an input is handled waits in the queue.
 //! Never: blocks, but for the bounded write of an envelope to the agent's socket.
 
-use super::{adapter::Adapter, devices, line, line::Line, paper::{self, Paper}, sealing::Sealing};
+use super::{
+    adapter::Adapter,
+    devices, line,
+    line::Line,
+    paper::{self, Paper},
+    sealing::Sealing,
+};
 use crate::screen::{App, Words, words};
 use hal::{document::ScanId, factory::Devices, pointer::Kind, printer::JobId};
 use kiosk_core::{
@@ -52,7 +58,10 @@ impl Entropy for OsEntropy {
     fn fill(&mut self, bytes: &mut [u8]) {
         // Without random bytes no id is unique and no claim code is secret: better to stop here, and
         // be started again, than to go on.
-        #[expect(clippy::expect_used, reason = "the operating system has no random bytes: nothing can go on")]
+        #[expect(
+            clippy::expect_used,
+            reason = "the operating system has no random bytes: nothing can go on"
+        )]
         getrandom::fill(bytes).expect("random bytes from the operating system");
     }
 }
@@ -267,7 +276,8 @@ impl Engine {
 
     /// A message that cannot be sent is not lost: the machine asks again when the agent is back.
     fn tell(&self, message: &ToAgent) {
-        let sent = self.line.as_ref().map_or_else(|| Err(anyhow::anyhow!("no line yet")), |line| line.send(message));
+        let sent =
+            self.line.as_ref().map_or_else(|| Err(anyhow::anyhow!("no line yet")), |line| line.send(message));
         if let Err(why) = sent {
             tracing::warn!("to the agent: {why:#}");
         }

@@ -40,7 +40,11 @@ impl Line {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn keep(socket: PathBuf, agent_uid: u32, hear: impl Fn(Event) + Send + 'static) -> std::io::Result<Self> {
+    pub fn keep(
+        socket: PathBuf,
+        agent_uid: u32,
+        hear: impl Fn(Event) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let line = Self { writer: Arc::default() };
         let writer = Arc::clone(&line.writer);
         std::thread::Builder::new().name("agent-line".into()).spawn(move || {
@@ -77,7 +81,8 @@ fn talk(
     hear: &impl Fn(Event),
 ) -> anyhow::Result<()> {
     let mut stream = UnixStream::connect(socket).context("connecting")?;
-    let uid = rustix::net::sockopt::socket_peercred(stream.as_fd()).context("asking who is there")?.uid.as_raw();
+    let uid =
+        rustix::net::sockopt::socket_peercred(stream.as_fd()).context("asking who is there")?.uid.as_raw();
     ensure!(uid == agent_uid, "user {uid} is not the agent");
     stream.set_write_timeout(Some(WRITE_LIMIT))?;
     stream.write_all(&frame::encode(&ToAgent::Hello { protocol: PROTOCOL })?)?;

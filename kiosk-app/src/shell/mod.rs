@@ -11,14 +11,14 @@
 //! the agent.
 
 mod adapter;
-pub mod catalogue;
 mod callbacks;
+pub mod catalogue;
 mod devices;
 pub(crate) mod engine;
 mod line;
-mod pointer;
 pub mod paper;
 pub mod pdf;
+mod pointer;
 pub mod sealing;
 
 pub use adapter::Adapter;
@@ -85,14 +85,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     callbacks::connect(&app);
     engine::listen(device_events).context("starting the device listener")?;
     let agent_uid = config.agent_uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
-    let line = line::Line::keep(config.socket.clone(), agent_uid, engine::hear_agent).context("starting the line")?;
+    let line = line::Line::keep(config.socket.clone(), agent_uid, engine::hear_agent)
+        .context("starting the line")?;
     engine::with(|engine| engine.connect(line));
     #[cfg(feature = "demo")]
     if let Some(socket) = &args.hand {
         crate::demo::remote::obey(socket, &app, headless.clone(), world.outside.clone())?;
     }
     #[cfg(feature = "demo")]
-    let _drawer = args.drawer.as_ref().map(|socket| crate::demo::drawer::open(socket, world.outside)).transpose()?;
+    let _drawer =
+        args.drawer.as_ref().map(|socket| crate::demo::drawer::open(socket, world.outside)).transpose()?;
     #[cfg(feature = "demo")]
     if args.first_frame {
         // Posted work runs after the loop drew its first frame.
@@ -146,5 +148,7 @@ fn catalogue_speaks(
 
 fn size(text: &str) -> Result<(u32, u32), String> {
     let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
-    sides.filter(|(w, h)| *w >= 320 && *h >= 320).ok_or_else(|| "write WIDTHxHEIGHT, such as 1080x1920".into())
+    sides
+        .filter(|(w, h)| *w >= 320 && *h >= 320)
+        .ok_or_else(|| "write WIDTHxHEIGHT, such as 1080x1920".into())
 }

@@ -21,7 +21,9 @@ pub(super) fn dispatch(window: &Window, event: Event) {
     let position = LogicalPosition::new(event.x * size.width, event.y * size.height);
     let button = PointerEventButton::Left;
     let events = match event.kind {
-        Kind::Down => vec![WindowEvent::PointerMoved { position }, WindowEvent::PointerPressed { position, button }],
+        Kind::Down => {
+            vec![WindowEvent::PointerMoved { position }, WindowEvent::PointerPressed { position, button }]
+        }
         Kind::Move => vec![WindowEvent::PointerMoved { position }],
         // Leaving afterwards: a finger does not hover.
         Kind::Up => vec![WindowEvent::PointerReleased { position, button }, WindowEvent::PointerExited],

@@ -28,11 +28,15 @@ fn says(line: &str, parts: &[&str]) {
     }
 }
 
-const SHELL: &str = "place = \"Here\"\nsocket = \"DIR/sock\"\nservices = \"DIR/services\"\nlanguages = [\"en\"]\n";
+const SHELL: &str =
+    "place = \"Here\"\nsocket = \"DIR/sock\"\nservices = \"DIR/services\"\nlanguages = [\"en\"]\n";
 
 #[test]
 fn a_config_with_an_unknown_key() {
-    says(&refused("agent", &[("agent.toml", "sockett = \"/run/x\"\n")]), &["agent.toml", "line 1", "sockett"]);
+    says(
+        &refused("agent", &[("agent.toml", "sockett = \"/run/x\"\n")]),
+        &["agent.toml", "line 1", "sockett"],
+    );
     says(&refused("shell", &[("shell.toml", "place = 7\n")]), &["shell.toml", "line 1"]);
     says(&refused("gateway", &[("gateway.toml", "listen = \"nowhere\"\n")]), &["gateway.toml"]);
 }
@@ -64,7 +68,8 @@ fn a_broken_catalogue() {
 fn a_form_component_we_cannot_show_is_named() {
     let service = fs::read_to_string(demo_service("service.toml")).unwrap();
     let service = service.replace("languages = [\"en\", \"fr\", \"cy\", \"ar\"]", "languages = [\"en\"]");
-    let form = fs::read_to_string(demo_service("form.en.json")).unwrap().replace("RadiosField", "HologramField");
+    let form =
+        fs::read_to_string(demo_service("form.en.json")).unwrap().replace("RadiosField", "HologramField");
     let keep = ["[words.fr]", "[words.cy]", "[words.ar]"];
     let service = keep.iter().fold(service, |text, table| without(&text, table));
     let files = [

@@ -20,7 +20,8 @@ fn shared(name: &str) -> Option<PathBuf> {
 }
 
 fn own(language: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kiosk-app/demo/services/report-street-problem");
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../kiosk-app/demo/services/report-street-problem");
     folder.join(format!("form.{language}.json"))
 }
 

@@ -1,6 +1,6 @@
 //! Reads `service.toml`.
 
-use super::{Card, CardKind, CatalogueError, Service, Scheme, Target, TargetKey, Words, agree};
+use super::{Card, CardKind, CatalogueError, Scheme, Service, Target, TargetKey, Words, agree};
 use crate::{
     form::{FieldName, Form, xgov},
     ids::{KeyId, ServiceId},

@@ -259,7 +259,10 @@ mod nobody_finds_the_last_ones_data {
         story.act(Act::EndSession);
         story.act(Act::EndSession);
         assert!(story.commands.iter().any(|command| matches!(command, Command::Wipe)));
-        assert_eq!(story.view(), View { screen: Screen::Ended, link_up: true, can_print: true, ..View::default() });
+        assert_eq!(
+            story.view(),
+            View { screen: Screen::Ended, link_up: true, can_print: true, ..View::default() }
+        );
         story.act(Act::Touch);
         story.act(Act::Language("en".into()));
         story.act(Act::Service("report".parse().unwrap()));

@@ -2,7 +2,7 @@
 
 use crate::form::{SERVICE, demo, demo_forms, form_of, import, today};
 use kiosk_core::{
-    catalogue::{Scheme, Catalogue, Service, Target, Words},
+    catalogue::{Catalogue, Scheme, Service, Target, Words},
     form::{Answers, Draft, File, Form, NO, PartId, YES, check},
     ids::EnvelopeId,
     request::{self, BodySpec, Context, RequestError, RequestSpec},
