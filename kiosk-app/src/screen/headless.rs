@@ -7,7 +7,8 @@
 //! Never: part of a unit's own screen, which is Slint's KMS back end.
 
 use slint::platform::{
-    EventLoopProxy, Platform, PlatformError, PointerEventButton, WindowAdapter, WindowEvent, duration_until_next_timer_update,
+    EventLoopProxy, Platform, PlatformError, PointerEventButton, WindowAdapter, WindowEvent,
+    duration_until_next_timer_update,
     software_renderer::{MinimalSoftwareWindow, RepaintBufferType},
     update_timers_and_animations,
 };

@@ -11,6 +11,9 @@ pub mod headless;
 pub mod qr;
 pub mod words;
 
+#[cfg(all(test, feature = "demo"))]
+mod tests;
+
 /// What slint-build makes from `ui/app.slint`.
 #[expect(missing_docs, unreachable_pub, reason = "generated; the files in ui/ carry the words about it")]
 mod generated {
@@ -18,6 +21,6 @@ mod generated {
 }
 
 pub use generated::{
-    Act, App, BlockKind, CardHint, Choice, DocumentState, Greeting, Input, Language, Page, Part, Printing, Problem,
-    Proof, Row, Screen, ServiceCard, TextBlock, Words,
+    Act, App, BlockKind, CardHint, Choice, DocumentState, Greeting, Input, Language, Page, Part, Printing,
+    Problem, Proof, Row, Screen, ServiceCard, TextBlock, Words,
 };
