@@ -8,7 +8,7 @@ use slint::{Global, Image, ModelRc, SharedString, VecModel};
 
 /// What a picture shows.
 #[derive(Clone, Copy)]
-pub enum Shows {
+pub(crate) enum Shows {
     /// A page that needs nothing but its name.
     Plain(Screen),
     /// The services, with or without paper in the printer.
@@ -38,13 +38,13 @@ pub enum Shows {
 }
 
 /// One picture.
-pub struct Sample {
+pub(crate) struct Sample {
     /// The start of the file's name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What is on it.
-    pub shows: Shows,
+    pub(crate) shows: Shows,
     /// Also in large text and in high contrast.
-    pub aids: bool,
+    pub(crate) aids: bool,
 }
 
 const fn sample(name: &'static str, shows: Shows) -> Sample {
@@ -56,7 +56,7 @@ const fn with_aids(name: &'static str, shows: Shows) -> Sample {
 }
 
 /// Every picture, in the order a citizen meets the pages.
-pub const PAGES: &[Sample] = &[
+pub(crate) const PAGES: &[Sample] = &[
     with_aids("01-attract", Shows::Plain(Screen::Attract)),
     sample("02-language", Shows::Plain(Screen::Language)),
     with_aids("03-services", Shows::Services(true)),
@@ -94,7 +94,7 @@ pub const PAGES: &[Sample] = &[
 ];
 
 /// Takes everything off the screen but what belongs to the session's settings.
-pub fn clear(app: &App) {
+pub(crate) fn clear(app: &App) {
     let page = Page::get(app);
     page.set_screen(Screen::Working);
     page.set_parts(ModelRc::default());
@@ -117,7 +117,7 @@ pub fn clear(app: &App) {
 }
 
 /// Puts `shows` on the screen.
-pub fn fill(app: &App, shows: Shows, language: &str) {
+pub(crate) fn fill(app: &App, shows: Shows, language: &str) {
     let page = Page::get(app);
     let say = |key: &str| SharedString::from(text(language, key));
     page.set_place(say("place"));

@@ -101,8 +101,17 @@ impl Courier {
         asking.left = asking.left.saturating_sub(1);
         match reply {
             Reply::Answered { sealed, .. } => self.tell(asking.envelope.id, Settled::Answered { sealed }),
-            _ if asking.left > 0 => self.asking.push_back(asking),
-            _ => {}
+            Reply::Stored { .. }
+            | Reply::Refused { .. }
+            | Reply::Busy { .. }
+            | Reply::Failed { .. }
+            | Reply::NotOurs { .. }
+            | Reply::Unreachable { .. }
+            | Reply::Lost { .. } => {
+                if asking.left > 0 {
+                    self.asking.push_back(asking);
+                }
+            }
         }
     }
 

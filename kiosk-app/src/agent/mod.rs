@@ -87,7 +87,10 @@ fn uplink(file: &Path, config: &AgentConfig) -> Result<Uplink, StartError> {
     })
     .map_err(|e| match e {
         UplinkError::File { path, reason } => StartError::new(&path, "", reason),
-        other => StartError::new(file, "gateway", anyhow::Error::from(other).root_cause()),
+        other @ (UplinkError::Address { .. }
+        | UplinkError::Receipt(_)
+        | UplinkError::Tls(_)
+        | UplinkError::Http(_)) => StartError::new(file, "gateway", anyhow::Error::from(other).root_cause()),
     })
 }
 

@@ -17,7 +17,7 @@ const CHUNK_BYTES: usize = 4 << 20;
 
 /// Where a canary was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sighting {
+pub(super) struct Sighting {
     /// Which of the canaries, by number.
     pub canary: usize,
     /// File, or process and mapping.
@@ -25,12 +25,12 @@ pub struct Sighting {
 }
 
 /// Byte patterns of every canary.
-pub struct Canaries(Vec<(usize, Vec<u8>)>);
+pub(super) struct Canaries(Vec<(usize, Vec<u8>)>);
 
 impl Canaries {
     /// Texts of at least eight characters that stand nowhere by chance.
     #[must_use]
-    pub fn new(texts: &[&str]) -> Self {
+    pub(super) fn new(texts: &[&str]) -> Self {
         let patterns = texts.iter().enumerate().flat_map(|(n, text)| {
             let utf16 = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
             [(n, text.as_bytes().to_vec()), (n, utf16)]
@@ -55,7 +55,7 @@ impl Canaries {
     ///
     /// # Errors
     /// When its memory cannot be read: it must be this process's child, or this must be root.
-    pub fn in_process(&self, pid: u32, name: &str) -> Result<Vec<Sighting>> {
+    pub(super) fn in_process(&self, pid: u32, name: &str) -> Result<Vec<Sighting>> {
         let maps = fs::read_to_string(format!("/proc/{pid}/maps")).context("reading its mappings")?;
         let mut memory = fs::File::open(format!("/proc/{pid}/mem")).context("opening its memory")?;
         let (mut found, mut read) = (Vec::new(), 0_usize);
@@ -100,7 +100,7 @@ impl Canaries {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn in_folder(&self, folder: &Path) -> Result<Vec<Sighting>> {
+    pub(super) fn in_folder(&self, folder: &Path) -> Result<Vec<Sighting>> {
         let mut found = Vec::new();
         for file in files(folder)? {
             let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;

@@ -20,7 +20,7 @@ const DELIVERY_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 const WHAT_MORE: &str = " xylophage";
 
 /// Somebody in front of the screen.
-pub struct Citizen<'a> {
+pub(super) struct Citizen<'a> {
     pub(super) stage: &'a mut Stage,
     pub(super) words: Words,
     transcript: Transcript,
@@ -119,7 +119,9 @@ impl<'a> Citizen<'a> {
     pub(super) fn labels(&mut self) -> Result<Vec<String>> {
         match self.stage.ask(&Do::Labels)? {
             Done::Labels(labels) => Ok(labels),
-            other => anyhow::bail!("the shell answered {other:?}"),
+            other @ (Done::Yes | Done::Bytes(_) | Done::No(_)) => {
+                anyhow::bail!("the shell answered {other:?}")
+            }
         }
     }
 

@@ -167,12 +167,12 @@ impl Effect {
 }
 
 /// Serves until the listener fails.
-pub async fn serve(listener: TcpListener, ledger: Ledger) -> io::Result<()> {
+pub(super) async fn serve(listener: TcpListener, ledger: Ledger) -> io::Result<()> {
     axum::serve(listener, router(ledger)).await
 }
 
 /// The routes above.
-pub fn router(ledger: Ledger) -> Router {
+pub(super) fn router(ledger: Ledger) -> Router {
     Router::new()
         .route("/services.json", get(services))
         .route("/services/{file}", get(service))

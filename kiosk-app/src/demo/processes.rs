@@ -16,7 +16,7 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 const READY_LOOK: Duration = Duration::from_millis(20);
 
 /// One running role; ended when dropped.
-pub struct Role {
+pub(super) struct Role {
     name: &'static str,
     command: Command,
     child: Child,
@@ -28,7 +28,7 @@ impl Role {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(name: &'static str, program: &Path, args: &[&str], logs: &Path) -> Result<Self> {
+    pub(super) fn start(name: &'static str, program: &Path, args: &[&str], logs: &Path) -> Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log)?;
         let mut command = Command::new(program);
@@ -41,7 +41,7 @@ impl Role {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn kill(&mut self) -> Result<()> {
+    pub(super) fn kill(&mut self) -> Result<()> {
         self.child.kill().context("killing")?;
         self.child.wait().context("waiting for its end")?;
         Ok(())
@@ -51,7 +51,7 @@ impl Role {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start_again(&mut self) -> Result<()> {
+    pub(super) fn start_again(&mut self) -> Result<()> {
         self.child = self.command.spawn().with_context(|| format!("starting {} again", self.name))?;
         Ok(())
     }
@@ -60,7 +60,7 @@ impl Role {
     ///
     /// # Errors
     /// With the role's last words, when it ends or is not ready in time.
-    pub fn wait_until(&mut self, ready: impl Fn() -> bool) -> Result<()> {
+    pub(super) fn wait_until(&mut self, ready: impl Fn() -> bool) -> Result<()> {
         let start = Instant::now();
         while !ready() {
             if let Some(status) = self.child.try_wait()? {
@@ -76,7 +76,7 @@ impl Role {
 
     /// The process id.
     #[must_use]
-    pub fn pid(&self) -> u32 {
+    pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }
 
@@ -84,7 +84,7 @@ impl Role {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn wait(&mut self) -> Result<std::process::ExitStatus> {
+    pub(super) fn wait(&mut self) -> Result<std::process::ExitStatus> {
         Ok(self.child.wait()?)
     }
 

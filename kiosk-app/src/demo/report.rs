@@ -11,7 +11,7 @@ use std::{
 };
 
 /// `transcript.jsonl`: who did what, in order. Never what was typed.
-pub struct Transcript {
+pub(super) struct Transcript {
     file: BufWriter<File>,
     started: Instant,
 }
@@ -21,7 +21,7 @@ impl Transcript {
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub fn create(path: &Path) -> Result<Self> {
+    pub(super) fn create(path: &Path) -> Result<Self> {
         Ok(Self { file: BufWriter::new(File::create(path)?), started: Instant::now() })
     }
 
@@ -29,7 +29,7 @@ impl Transcript {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn note(&mut self, did: &str, what: &impl Serialize) -> Result<()> {
+    pub(super) fn note(&mut self, did: &str, what: &impl Serialize) -> Result<()> {
         let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         serde_json::to_writer(&mut self.file, &serde_json::json!({ "ms": ms, "did": did, "what": what }))?;
         self.file.write_all(b"\n")?;
@@ -39,7 +39,7 @@ impl Transcript {
 
 /// What was promised and what came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
+pub(super) struct Counts {
     /// Transactions the screen called saved.
     pub saved: usize,
     /// Of those, how many the service received at least once.
@@ -51,7 +51,7 @@ pub struct Counts {
 impl Counts {
     /// From the markers of what the screen called saved and of what the service received.
     #[must_use]
-    pub fn of(saved: usize, received: &[String]) -> Self {
+    pub(super) fn of(saved: usize, received: &[String]) -> Self {
         let mut distinct = received.to_vec();
         distinct.sort();
         distinct.dedup();
@@ -60,13 +60,13 @@ impl Counts {
 
     /// Saved and never received.
     #[must_use]
-    pub fn lost(&self) -> usize {
+    pub(super) fn lost(&self) -> usize {
         self.saved.saturating_sub(self.delivered)
     }
 
     /// Whether every promise was kept.
     #[must_use]
-    pub fn is_kept(&self) -> bool {
+    pub(super) fn is_kept(&self) -> bool {
         self.saved > 0 && self.lost() == 0 && self.doubled == 0 && self.delivered == self.saved
     }
 }

@@ -6,14 +6,14 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
 /// One language's words by the English ones.
-pub struct Words(BTreeMap<String, String>);
+pub(super) struct Words(BTreeMap<String, String>);
 
 impl Words {
     /// The words of `language`; English needs none.
     ///
     /// # Errors
     /// When the product is not translated into it.
-    pub fn of(language: &str) -> Result<Self> {
+    pub(super) fn of(language: &str) -> Result<Self> {
         let po = match language {
             "en" => "",
             "fr" => include_str!("../../lang/fr/LC_MESSAGES/kiosk-app.po"),
@@ -28,7 +28,7 @@ impl Words {
     ///
     /// # Errors
     /// When the screen has no such words.
-    pub fn say<'a>(&'a self, english: &'a str) -> Result<&'a str> {
+    pub(super) fn say<'a>(&'a self, english: &'a str) -> Result<&'a str> {
         if self.0.is_empty() {
             return Ok(english);
         }

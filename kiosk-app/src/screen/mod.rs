@@ -11,8 +11,19 @@ pub mod headless;
 pub mod qr;
 pub mod words;
 
+#[cfg(feature = "demo")]
+#[cfg(test)]
+mod tests;
+
 /// What slint-build makes from `ui/app.slint`.
-#[expect(missing_docs, unreachable_pub, reason = "generated; the files in ui/ carry the words about it")]
+#[expect(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::todo,
+    reason = "generated; the files in ui/ carry the words about it"
+)]
 mod generated {
     slint::include_modules!();
 }

@@ -60,3 +60,120 @@ pub fn offer<'a>(
     page.set_greetings(ModelRc::new(VecModel::from(greetings)));
     select(app, first.unwrap_or(FIRST))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{collections::BTreeMap, fs, path::Path};
+
+    /// The English words of every `@tr` in a file; a plural pair joined by a line break.
+    fn ids_in(source: &str) -> Vec<String> {
+        let mut ids = Vec::new();
+        for call in source.split("@tr(").skip(1) {
+            let mut pieces = call.split('"');
+            let first = pieces.nth(1).unwrap();
+            let joined = pieces.next().is_some_and(|between| between.trim() == "|");
+            match pieces.next().filter(|_| joined) {
+                Some(many) => ids.push(format!("{first}\n{many}")),
+                None => ids.push(first.to_owned()),
+            }
+        }
+        ids
+    }
+
+    fn ids_under(folder: &Path, ids: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                ids_under(&path, ids);
+            } else if path.extension().is_some_and(|extension| extension == "slint") {
+                ids.extend(ids_in(&fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+
+    fn ids() -> Vec<String> {
+        let mut ids = Vec::new();
+        ids_under(&Path::new(env!("CARGO_MANIFEST_DIR")).join("ui"), &mut ids);
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
+    /// Each message's words by its id, in the form of [`ids_in`].
+    fn messages(language: &str) -> BTreeMap<String, Vec<String>> {
+        let path = format!("{}/lang/{language}/LC_MESSAGES/kiosk-app.po", env!("CARGO_MANIFEST_DIR"));
+        let mut messages = BTreeMap::new();
+        for block in fs::read_to_string(path).unwrap().split("\n\n").skip(1) {
+            let (mut id, mut words) = (String::new(), Vec::new());
+            for line in block.lines().filter(|line| !line.starts_with('#')) {
+                let (keyword, rest) = line.split_once(' ').unwrap();
+                let text = rest.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap().to_owned();
+                match keyword {
+                    "msgid" => id = text,
+                    "msgid_plural" => id = format!("{id}\n{text}"),
+                    _ => words.push(text),
+                }
+            }
+            assert!(messages.insert(id.clone(), words).is_none(), "{language}: twice: {id}");
+        }
+        messages
+    }
+
+    fn placeholders(text: &str) -> usize {
+        text.matches("{}").count() + text.matches("{n}").count()
+    }
+
+    #[test]
+    fn every_language_has_every_word_and_no_other() {
+        let ids = ids();
+        assert!(ids.len() > 150, "only {} words found", ids.len());
+        for (language, _) in LANGUAGES.iter().filter(|(code, _)| *code != FIRST) {
+            let messages = messages(language);
+            for id in &ids {
+                let words = messages.get(id).unwrap_or_else(|| panic!("{language}: missing: {id}"));
+                assert!(words.iter().all(|text| !text.trim().is_empty()), "{language}: empty: {id}");
+            }
+            let stale: Vec<_> = messages.keys().filter(|id| !ids.contains(id)).collect();
+            assert!(stale.is_empty(), "{language}: no longer used: {stale:?}");
+        }
+    }
+
+    #[test]
+    fn a_translation_keeps_what_is_filled_in() {
+        for (language, _) in LANGUAGES.iter().filter(|(code, _)| *code != FIRST) {
+            for (id, words) in messages(language) {
+                let wanted = placeholders(id.split('\n').next().unwrap());
+                let plural = id.contains('\n');
+                for text in &words {
+                    let found = placeholders(text);
+                    // "one minute" may say one without a digit.
+                    assert!(found == wanted || (plural && found == 0), "{language}: {id}: {text}");
+                }
+                assert!(words.iter().any(|text| placeholders(text) == wanted), "{language}: {id}");
+            }
+        }
+    }
+
+    #[test]
+    fn plural_forms_are_as_many_as_the_language_has() {
+        for (language, forms) in [("fr", 2), ("cy", 6), ("ar", 6)] {
+            for (id, words) in messages(language) {
+                assert_eq!(words.len(), if id.contains('\n') { forms } else { 1 }, "{language}: {id}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_reader_of_this_test_sees_plurals() {
+        let source = r#"Text { text: @tr("One" | "Many {n}" % n); label: @tr("A {}", "b"); }"#;
+        assert_eq!(ids_in(source), ["One\nMany {n}", "A {}"]);
+    }
+
+    #[test]
+    fn arabic_is_read_from_right_to_left() {
+        let rtl: Vec<_> = LANGUAGES.iter().map(|(code, _)| *code).filter(|code| is_rtl(code)).collect();
+        assert_eq!(rtl, ["ar"]);
+        assert!(is_rtl("ar-EG") && !is_rtl("cy"));
+    }
+}

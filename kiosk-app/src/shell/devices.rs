@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 /// What a card reader's event means to the machine.
 #[must_use]
-pub fn card(event: card::Event) -> Option<Event> {
+pub(super) fn card(event: card::Event) -> Option<Event> {
     let card = match event {
         card::Event::Inserted => Card::Inserted,
         card::Event::Removed => Card::Removed,
@@ -34,7 +34,7 @@ pub fn card(event: card::Event) -> Option<Event> {
 
 /// What a document scanner's event means to the machine.
 #[must_use]
-pub fn sheet(event: document::Event) -> Event {
+pub(super) fn sheet(event: document::Event) -> Event {
     Event::Sheet(match event {
         document::Event::SheetPlaced => Sheet::Placed,
         document::Event::SheetRemoved => Sheet::Removed,
@@ -52,7 +52,7 @@ pub fn sheet(event: document::Event) -> Event {
 
 /// What a receipt printer's event means to the machine, if it ends `job`.
 #[must_use]
-pub fn printed(event: &printer::Event, job: Option<printer::JobId>) -> Option<Event> {
+pub(super) fn printed(event: &printer::Event, job: Option<printer::JobId>) -> Option<Event> {
     let outcome = match event {
         printer::Event::Status(_) => return None,
         printer::Event::Done { job: done, outcome } => (Some(*done) == job).then_some(outcome)?,
@@ -84,7 +84,7 @@ pub fn printed(event: &printer::Event, job: Option<printer::JobId>) -> Option<Ev
 
 /// A device's health in core's words.
 #[must_use]
-pub fn health(class: Class, health: &Health) -> Option<Event> {
+pub(super) fn health(class: Class, health: &Health) -> Option<Event> {
     let device = match class {
         Class::ReceiptPrinter => Device::Printer,
         Class::CardReader => Device::CardReader,

@@ -22,7 +22,7 @@ const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What happens on the line.
 #[derive(Debug)]
-pub enum Event {
+pub(super) enum Event {
     /// The agent answered hello, or the line broke.
     Connected(bool),
     /// The agent said this.
@@ -31,7 +31,7 @@ pub enum Event {
 
 /// The shell's end of the line.
 #[derive(Clone)]
-pub struct Line {
+pub(super) struct Line {
     writer: Arc<Mutex<Option<UnixStream>>>,
 }
 
@@ -40,7 +40,7 @@ impl Line {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn keep(
+    pub(super) fn keep(
         socket: PathBuf,
         agent_uid: u32,
         hear: impl Fn(Event) + Send + 'static,
@@ -66,7 +66,7 @@ impl Line {
     ///
     /// # Errors
     /// When there is no line or it broke; [`Event::Connected`] follows either way.
-    pub fn send(&self, message: &ToAgent) -> anyhow::Result<()> {
+    pub(super) fn send(&self, message: &ToAgent) -> anyhow::Result<()> {
         let frame = frame::encode(message)?;
         let mut writer = lock(&self.writer);
         let stream = writer.as_mut().context("no line to the agent")?;
