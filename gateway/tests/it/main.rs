@@ -16,6 +16,7 @@ mod doors;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+#[expect(dead_code, reason = "the demo uses more of it")]
 #[path = "../../../kiosk-app/src/demo/open311.rs"]
 mod open311;
 #[cfg(test)]

@@ -46,7 +46,7 @@ const SERVICES: [(&str, &str, &str, &str); 5] = [
 
 /// One thing that happened because somebody asked for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// A service request.
     Request(ServiceRequest),
     /// A form.
@@ -55,7 +55,7 @@ pub enum Effect {
 
 /// A request as GeoReport v2 shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ServiceRequest {
+pub(crate) struct ServiceRequest {
     service_request_id: String,
     status: &'static str,
     service_code: String,
@@ -70,20 +70,20 @@ pub struct ServiceRequest {
     long: Option<String>,
     /// Every field as it came, for whoever proves what was delivered.
     #[serde(skip)]
-    pub fields: BTreeMap<String, String>,
+    pub(crate) fields: BTreeMap<String, String>,
 }
 
 /// A form as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReceivedForm {
+pub(crate) struct ReceivedForm {
     /// The number given to it.
-    pub reference: String,
+    pub(crate) reference: String,
     /// Its media type.
-    pub content_type: String,
+    pub(crate) content_type: String,
     /// Its body, unread.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
     /// The key it came with.
-    pub idempotency_key: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -96,28 +96,28 @@ struct Book {
 
 /// What took effect. Clones share one book.
 #[derive(Clone, Debug, Default)]
-pub struct Ledger(Arc<Mutex<Book>>);
+pub(crate) struct Ledger(Arc<Mutex<Book>>);
 
 impl Ledger {
     /// All effects, oldest first.
-    pub fn effects(&self) -> Vec<Effect> {
+    pub(crate) fn effects(&self) -> Vec<Effect> {
         self.book().effects.clone()
     }
 
     /// How many POSTs arrived, repeated ones included.
-    pub fn posts(&self) -> usize {
+    pub(crate) fn posts(&self) -> usize {
         self.book().posts
     }
 
     /// How many effects too many there are: effects that carry the marker or key of an earlier one.
-    pub fn doubled(&self) -> usize {
+    pub(crate) fn doubled(&self) -> usize {
         let book = self.book();
         let names: Vec<&str> = book.effects.iter().filter_map(Effect::name).collect();
         names.len() - names.iter().collect::<BTreeSet<_>>().len()
     }
 
     /// The marker or key of each effect, oldest first; an effect without one is named by its place.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let name = |(n, effect): (usize, &Effect)| {
             effect.name().map_or_else(|| format!("unnamed {n}"), str::to_owned)
         };
@@ -125,12 +125,12 @@ impl Ledger {
     }
 
     /// The numbers given to service requests, oldest first.
-    pub fn references(&self) -> Vec<String> {
+    pub(crate) fn references(&self) -> Vec<String> {
         all_requests(&self.book()).map(|request| request.service_request_id.clone()).collect()
     }
 
     /// The forms that came, oldest first.
-    pub fn forms(&self) -> Vec<ReceivedForm> {
+    pub(crate) fn forms(&self) -> Vec<ReceivedForm> {
         let form = |effect: &Effect| match effect {
             Effect::Form(form) => Some(form.clone()),
             Effect::Request(_) => None,
@@ -139,12 +139,12 @@ impl Ledger {
     }
 
     /// While silent, a service request takes effect and is never answered.
-    pub fn set_silent(&self, silent: bool) {
+    pub(crate) fn set_silent(&self, silent: bool) {
         self.book().silent = silent;
     }
 
     /// While down, every request is answered 503 and has no effect.
-    pub fn set_down(&self, down: bool) {
+    pub(crate) fn set_down(&self, down: bool) {
         self.book().down = down;
     }
 
@@ -167,12 +167,12 @@ impl Effect {
 }
 
 /// Serves until the listener fails.
-pub(super) async fn serve(listener: TcpListener, ledger: Ledger) -> io::Result<()> {
+pub(crate) async fn serve(listener: TcpListener, ledger: Ledger) -> io::Result<()> {
     axum::serve(listener, router(ledger)).await
 }
 
 /// The routes above.
-pub(super) fn router(ledger: Ledger) -> Router {
+pub(crate) fn router(ledger: Ledger) -> Router {
     Router::new()
         .route("/services.json", get(services))
         .route("/services/{file}", get(service))

@@ -42,9 +42,9 @@ pub struct Stage {
     /// The output folder.
     pub out: PathBuf,
     /// What the service received.
-    pub ledger: Ledger,
+    pub(super) ledger: Ledger,
     /// The switch between agent and gateway.
-    pub link: Link,
+    pub(super) link: Link,
     shell: Option<(Role, Hand)>,
     agent: Role,
     gateway: Role,

@@ -74,7 +74,7 @@ impl Paper {
         for line in &self.lines {
             match line {
                 PaperLine::Heading(text) => {
-                    lines.push(Out::styled(text.clone(), centred.bold().sized(Size::Tall)));
+                    lines.push(Out::styled(text.clone(), centred.bold().sized(Size::Double)));
                     lines.push(Out::Feed(1));
                 }
                 PaperLine::Pair(label, value) => {
