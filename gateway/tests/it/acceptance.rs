@@ -176,7 +176,7 @@ async fn a_500_after_the_effect_is_asked_about_not_repeated() {
 #[tokio::test]
 async fn a_service_that_refuses_is_for_staff_and_the_citizen_reads_why() {
     let bench = Bench::new().await;
-    let body = format!("service_code=001&description=%5Bkiosk+{}%5D", id(1));
+    let body = format!("service_code=pothole&description=%5Bkiosk+{}%5D", id(1));
     let mut sealed = bench.seal(1, "street", &body);
     let gateway = bench.start(None);
     let unit = bench.unit("unit-1");
@@ -216,7 +216,7 @@ async fn what_cannot_be_served_is_refused_and_not_stored() {
         (other_service, 422, "service-unknown"),
         (too_large, 413, "too-large"),
         (
-            bench.seal(1, "street", "service_code=001&address_string=x&description=hole"),
+            bench.seal(1, "street", "service_code=pothole&address_string=x&description=hole"),
             422,
             "marker-missing",
         ),

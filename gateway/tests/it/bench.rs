@@ -179,7 +179,7 @@ pub(crate) fn id(n: u8) -> EnvelopeId {
 }
 
 pub(crate) fn pothole(id: EnvelopeId) -> String {
-    format!("service_code=001&address_string=High+St&description=CANARYhole%0A%5Bkiosk+{id}%5D")
+    format!("service_code=pothole&address_string=High+St&description=CANARYhole%0A%5Bkiosk+{id}%5D")
 }
 
 /// An envelope and what opens its reply.

@@ -103,21 +103,21 @@ mod tests {
         };
         let get = |path: &str| http.get(format!("{base}{path}")).send();
         let (_, list) = json(get("/services.json").await.unwrap()).await;
-        assert_eq!(list.pointer("/0/service_code"), Some(&"001".into()));
-        let (_, definition) = json(get("/services/002.json").await.unwrap()).await;
+        assert_eq!(list.pointer("/0/service_code"), Some(&"pothole".into()));
+        let (_, definition) = json(get("/services/street-light.json").await.unwrap()).await;
         assert_eq!(definition.pointer("/attributes/0/code"), Some(&"DETAIL".into()));
-        assert_eq!(get("/services/999.json").await.unwrap().status(), 404);
+        assert_eq!(get("/services/volcano.json").await.unwrap().status(), 404);
 
         let (status, error) = json(post("lat=1&long=2").await.unwrap()).await;
         assert_eq!((status, error.pointer("/0/code")), (400, Some(&400.into())));
-        assert_eq!(post("service_code=001&lat=1").await.unwrap().status(), 400);
+        assert_eq!(post("service_code=pothole&lat=1").await.unwrap().status(), 400);
         assert!(ledger.effects().is_empty());
 
-        let (status, made) = json(post("service_code=001&lat=1&long=2&description=a").await.unwrap()).await;
+        let (status, made) = json(post("service_code=pothole&lat=1&long=2&description=a").await.unwrap()).await;
         assert_eq!((status, made.pointer("/0/service_request_id")), (201, Some(&"SR-000001".into())));
-        let (_, other) = json(post("service_code=002&address_string=x").await.unwrap()).await;
+        let (_, other) = json(post("service_code=street-light&address_string=x").await.unwrap()).await;
         assert_eq!(other.pointer("/0/service_request_id"), Some(&"SR-000002".into()));
-        let path = "/requests.json?service_code=002&start_date=2020-01-01T00:00:00Z";
+        let path = "/requests.json?service_code=street-light&start_date=2020-01-01T00:00:00Z";
         let (_, found) = json(get(path).await.unwrap()).await;
         assert_eq!(found.as_array().map(Vec::len), Some(1));
         let (_, none) = json(get("/requests.json?start_date=9999-01-01T00:00:00Z").await.unwrap()).await;
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!((ledger.posts(), ledger.effects().len(), ledger.doubled()), (2, 1, 0));
         for _ in 0..2 {
             let request = http.post(format!("{base}/requests.json"));
-            let body = "service_code=001&address_string=x&description=hole+%5Bkiosk+1%5D";
+            let body = "service_code=pothole&address_string=x&description=hole+%5Bkiosk+1%5D";
             let typed = request.header("content-type", "application/x-www-form-urlencoded");
             typed.body(body).send().await.unwrap();
         }

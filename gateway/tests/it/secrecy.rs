@@ -18,7 +18,7 @@ async fn no_answer_in_the_database_or_the_log() {
     let answered = bench.pothole(1, "street");
     let form = bench.seal(2, "form", r#"{"name":"CANARY"}"#);
     // Refused by the service, with the citizen's text kept for staff; refused by the gateway.
-    let refused = bench.seal(3, "once", "service_code=001&description=CANARY");
+    let refused = bench.seal(3, "once", "service_code=pothole&description=CANARY");
     let unmarked = bench.seal(4, "street", &pothole(id(5)));
     let mut gateway = bench.start(None);
     let unit = bench.unit("unit-1");

@@ -149,16 +149,11 @@ pub fn decode(track: Track, bits: &[u8]) -> Decoded {
     let mut line: Zeroizing<Vec<bool>> = Zeroizing::new(Vec::with_capacity(bits.len() * 8));
     line.extend(bits.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1)));
     let forward = decode_line(track, &line);
-    if forward.fault.is_none() {
-        return forward;
-    }
     line.reverse();
     let backward = decode_line(track, &line);
-    if backward.fault.is_none() || backward.content.len() > forward.content.len() {
-        backward
-    } else {
-        forward
-    }
+    // Read from the wrong end, a track may begin with bits that pass for a short one: the longer is whole.
+    let trust = |decoded: &Decoded| (decoded.fault.is_none(), decoded.content.len());
+    if trust(&backward) > trust(&forward) { backward } else { forward }
 }
 
 fn decode_line(track: Track, line: &[bool]) -> Decoded {

@@ -95,7 +95,7 @@ mod tests {
         schedule.later(1, 150);
         assert_eq!(schedule.take(9, 100), [3]);
         assert_eq!(schedule.next_due(100), Some(150));
-        assert_eq!(schedule.take(9, 149), []);
+        assert!(schedule.take(9, 149).is_empty());
         assert_eq!(schedule.take(9, 150), [1]);
         assert_eq!(schedule.next_due(150), None);
     }
@@ -105,9 +105,9 @@ mod tests {
         let mut schedule = Schedule::default();
         schedule.add(1);
         assert_eq!(schedule.take(9, 5), [1]);
-        assert_eq!(schedule.take(9, 5 + HAND_MS_MAX), []);
+        assert!(schedule.take(9, 5 + HAND_MS_MAX).is_empty());
         assert_eq!(schedule.take(9, 6 + HAND_MS_MAX), [1]);
         schedule.leave(1);
-        assert_eq!(schedule.take(9, u64::MAX), []);
+        assert!(schedule.take(9, u64::MAX).is_empty());
     }
 }

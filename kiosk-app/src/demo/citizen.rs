@@ -235,9 +235,10 @@ impl Citizen<'_> {
         self.see_text(WHAT_MORE.trim())
     }
 
-    /// Wakes the kiosk.
+    /// Wakes the kiosk, which greets in the first of its languages.
     pub(super) fn touch_attract(&mut self) -> Result<()> {
-        self.touch_label("Touch to start")
+        let label = Words::of(self.stage.greets_in)?.say("Touch to start")?.to_owned();
+        self.touch_label(&label)
     }
 
     /// The code in groups of four, as it stands on the screen.

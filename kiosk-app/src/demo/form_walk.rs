@@ -35,6 +35,7 @@ pub(super) fn run(out: &Path, file: &Path) -> Result<ExitCode> {
     citizen.picture("check-answers")?;
     citizen.touch("Accept and send")?;
     citizen.see("Answered")?;
+    citizen.see("Your receipt was printed. Take it with you.")?;
     citizen.picture("answered")?;
     citizen.take_receipt()?;
     citizen.touch("Finish")?;

@@ -41,6 +41,8 @@ pub struct ServiceFolder {
 pub struct Stage {
     /// The output folder.
     pub out: PathBuf,
+    /// The language of the attract screen.
+    pub(super) greets_in: &'static str,
     /// What the service received.
     pub(super) ledger: Ledger,
     /// The switch between agent and gateway.
@@ -73,7 +75,7 @@ impl Stage {
     ///
     /// # Errors
     /// With the last words of whatever did not start.
-    pub fn set(out: &Path, languages: &[&str], services: &[ServiceFolder]) -> Result<Self> {
+    pub fn set(out: &Path, languages: &[&'static str], services: &[ServiceFolder]) -> Result<Self> {
         let out = clear(out)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let pki = Pki::find_or_make(&out.join("pki"))?;
@@ -95,7 +97,8 @@ impl Stage {
         let socket = out.join("run/agent.sock");
         agent.wait_until(|| UnixStream::connect(&socket).is_ok())?;
         write_shell(&out, languages, services, service_at, &keys)?;
-        Ok(Self { out, ledger, link, shell: None, agent, gateway, kiosk, gateway_at, _runtime: runtime })
+        let greets_in = languages.first().copied().context("a kiosk speaks at least one language")?;
+        Ok(Self { out, greets_in, ledger, link, shell: None, agent, gateway, kiosk, gateway_at, _runtime: runtime })
     }
 
     /// Starts a shell that draws into memory and obeys the hand.

@@ -68,11 +68,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     config.check(&args.config)?;
     let catalogue = catalogue::read(&config.services)?;
     catalogue_speaks(&config, &catalogue, &args)?;
+    // Everything a file can get wrong is found before the screen opens.
+    let (sink, device_events) = sync_channel(DEVICE_EVENTS_MAX);
+    let world = open_devices(&args, &config, &sink)?;
     let headless = args.headless.map(|(width, height)| Headless::install(width, height)).transpose()?;
     let app = App::new().context("opening the screen")?;
     Page::get(&app).set_place(config.place.as_str().into());
     words::offer(&app, config.languages.iter().map(String::as_str)).context("the screen's words")?;
-    let (sink, device_events) = sync_channel(DEVICE_EVENTS_MAX);
     let setup = Setup {
         place: config.place.clone(),
         languages: config.languages.clone(),
@@ -80,7 +82,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         limits: config.session,
         offset_minutes: 0,
     };
-    let world = open_devices(&args, &config, &sink)?;
     engine::install(Engine::new(setup, catalogue, app.as_weak(), world.devices));
     callbacks::connect(&app);
     engine::listen(device_events).context("starting the device listener")?;

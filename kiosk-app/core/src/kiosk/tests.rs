@@ -130,11 +130,7 @@ impl Story {
     /// Submits and returns the envelope's id.
     fn submit(&mut self) -> EnvelopeId {
         self.act(Act::Submit);
-        let submitted = self.commands.iter().rev().find_map(|command| match command {
-            Command::Submit(submission) => Some(submission.id),
-            _ => None,
-        });
-        submitted.unwrap()
+        self.last_id().unwrap()
     }
 
     fn printed(&self) -> usize {
@@ -387,9 +383,8 @@ fn any_event() -> impl Strategy<Value = fn(&mut Story)> {
 
 impl Story {
     fn last_id(&self) -> Option<EnvelopeId> {
-        self.commands.iter().rev().find_map(|command| match command {
-            Command::Submit(submission) => Some(submission.id),
-            _ => None,
+        self.commands.iter().rev().find_map(|command| {
+            if let Command::Submit(submission) = command { Some(submission.id) } else { None }
         })
     }
 
