@@ -17,6 +17,8 @@ const WHERE: &str = "12 rue kwyjibo";
 const WHAT: &str = "trou profond zanzibar";
 /// How long delivery may take once the link is back.
 const DELIVERY_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
+/// No page is longer than so many screens.
+const PAGES_MAX: usize = 20;
 const WHAT_MORE: &str = " xylophage";
 
 /// Somebody in front of the screen.
@@ -53,6 +55,19 @@ impl<'a> Citizen<'a> {
         self.transcript.note("touches", &label)
     }
 
+    /// Touches the control with this label on a page that may be longer than the screen.
+    pub(super) fn touch_further_down(&mut self, label: &str) -> Result<()> {
+        let more = self.words.say("More")?.to_owned();
+        for _ in 0..PAGES_MAX {
+            let shown = self.labels()?;
+            if shown.iter().any(|found| found == label) || !shown.contains(&more) {
+                break;
+            }
+            self.touch_label(&more)?;
+        }
+        self.touch_label(label)
+    }
+
     /// Touches the control whose label begins so.
     pub(super) fn touch_beginning(&mut self, label: &str) -> Result<()> {
         self.stage.ask(&Do::TouchBeginning(label.to_owned()))?;
@@ -86,7 +101,8 @@ impl<'a> Citizen<'a> {
         let key = symbol.to_string();
         if symbol == ' ' || symbol == '\n' {
             let name = self.words.say(if symbol == ' ' { "Space" } else { "New line" })?.to_owned();
-            return self.hit(&name);
+            // A number pad has no space: nobody needs one between digits.
+            return if symbol == ' ' && !has(&name) { Ok(()) } else { self.hit(&name) };
         }
         if has(&key) {
             return self.hit(&key);

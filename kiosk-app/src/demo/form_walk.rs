@@ -127,13 +127,14 @@ impl Citizen<'_> {
             let label =
                 form.choices(field).iter().find(|item| item.value == *value).map(|item| item.label.clone());
             match label {
-                Some(label) => self.touch_label(&label)?,
+                Some(label) => self.touch_further_down(&label)?,
                 None => self.touch(if value == YES { "Yes" } else { "No" })?,
             }
         }
         if matches!(field.kind, FieldKind::File { .. }) {
             self.do_it(Do::LaySheet)?;
-            self.touch("Scan")?;
+            let scan = self.words.say("Scan")?.to_owned();
+            self.touch_further_down(&scan)?;
             return self.see("Your document was scanned. Take it back.");
         }
         for part in PartId::ALL.into_iter().filter(|part| draft.parts.contains_key(part)) {
