@@ -113,7 +113,8 @@ mod tests {
         assert_eq!(post("service_code=pothole&lat=1").await.unwrap().status(), 400);
         assert!(ledger.effects().is_empty());
 
-        let (status, made) = json(post("service_code=pothole&lat=1&long=2&description=a").await.unwrap()).await;
+        let (status, made) =
+            json(post("service_code=pothole&lat=1&long=2&description=a").await.unwrap()).await;
         assert_eq!((status, made.pointer("/0/service_request_id")), (201, Some(&"SR-000001".into())));
         let (_, other) = json(post("service_code=street-light&address_string=x").await.unwrap()).await;
         assert_eq!(other.pointer("/0/service_request_id"), Some(&"SR-000002".into()));

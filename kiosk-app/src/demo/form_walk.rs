@@ -23,7 +23,7 @@ pub(super) fn run(out: &Path, file: &Path) -> Result<ExitCode> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
     let name = file.file_name().and_then(|n| n.to_str()).unwrap_or("form.json");
     let form = xgov::import(name, &text)?;
-    let language = language_of(&text)?;
+    let language = language_of(name, &text)?;
     let mut stage = Stage::set(out, &[language], &[service(&form, language, &text)])?;
     stage.open_shell("1080x1920")?;
     let mut citizen = Citizen::new(&mut stage, language)?;
@@ -51,8 +51,12 @@ pub(super) fn run(out: &Path, file: &Path) -> Result<ExitCode> {
     Ok(if counts.is_kept() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Welsh forms say so in their metadata.
-fn language_of(text: &str) -> Result<&'static str> {
+/// A form of ours says it in its name (`form.fr.json`), a Welsh GOV.UK form in its metadata.
+fn language_of(name: &str, text: &str) -> Result<&'static str> {
+    let named = |code: &str| name.ends_with(&format!(".{code}.json"));
+    if let Some((code, _)) = crate::screen::words::LANGUAGES.into_iter().find(|(code, _)| named(code)) {
+        return Ok(code);
+    }
     let json: serde_json::Value = serde_json::from_str(text)?;
     let welsh = json.pointer("/metadata/isWelsh").and_then(serde_json::Value::as_bool).unwrap_or(false);
     Ok(if welsh { "cy" } else { "en" })
@@ -140,7 +144,8 @@ impl Citizen<'_> {
         for part in PartId::ALL.into_iter().filter(|part| draft.parts.contains_key(part)) {
             let label = match name_of(part) {
                 Some(english) => self.words.say(english)?.to_owned(),
-                None => field.title.clone(),
+                None if !field.optional => field.title.clone(),
+                None => format!("{} {}", field.title, self.words.say("(optional)")?),
             };
             self.type_into(&label, draft.part(part))?;
         }

@@ -98,7 +98,18 @@ impl Stage {
         agent.wait_until(|| UnixStream::connect(&socket).is_ok())?;
         write_shell(&out, languages, services, service_at, &keys)?;
         let greets_in = languages.first().copied().context("a kiosk speaks at least one language")?;
-        Ok(Self { out, greets_in, ledger, link, shell: None, agent, gateway, kiosk, gateway_at, _runtime: runtime })
+        Ok(Self {
+            out,
+            greets_in,
+            ledger,
+            link,
+            shell: None,
+            agent,
+            gateway,
+            kiosk,
+            gateway_at,
+            _runtime: runtime,
+        })
     }
 
     /// Starts a shell that draws into memory and obeys the hand.
