@@ -93,10 +93,14 @@ struct Session {
 }
 
 /// What the screen does when nobody's session runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Rest {
     Attract,
-    Ended { until: Millis },
+    /// Takes leave in the language the session had.
+    Ended {
+        until: Millis,
+        language: String,
+    },
 }
 
 /// The machine.
@@ -200,7 +204,7 @@ impl Kiosk {
     fn rest_end(&self) -> Option<Millis> {
         match self.rest {
             Rest::Attract => None,
-            Rest::Ended { until } => Some(until),
+            Rest::Ended { until, .. } => Some(until),
         }
     }
 
@@ -212,8 +216,9 @@ impl Kiosk {
 
     /// Ends the session, whatever state it is in.
     fn end(&mut self, now: Now) {
-        if self.session.take().is_some() {
-            self.rest = Rest::Ended { until: now.mono.saturating_add(ENDED_MS) };
+        if let Some(session) = self.session.take() {
+            let until = now.mono.saturating_add(ENDED_MS);
+            self.rest = Rest::Ended { until, language: session.language };
             self.commands.push_back(Command::Wipe);
         }
         self.settle(now);

@@ -30,9 +30,12 @@ impl Kiosk {
             view.screen = Screen::OutOfService;
             view.out_of_service = why.code();
         } else {
-            view.screen = match self.rest {
+            view.screen = match &self.rest {
                 Rest::Attract => Screen::Attract,
-                Rest::Ended { .. } => Screen::Ended,
+                Rest::Ended { language, .. } => {
+                    view.language.clone_from(language);
+                    Screen::Ended
+                }
             };
         }
     }

@@ -257,7 +257,13 @@ mod nobody_finds_the_last_ones_data {
         assert!(story.commands.iter().any(|command| matches!(command, Command::Wipe)));
         assert_eq!(
             story.view(),
-            View { screen: Screen::Ended, link_up: true, can_print: true, ..View::default() }
+            View {
+                screen: Screen::Ended,
+                language: "en".into(),
+                link_up: true,
+                can_print: true,
+                ..View::default()
+            }
         );
         story.act(Act::Touch);
         story.act(Act::Language("en".into()));
