@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench`.
+//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | peers`.
 //!
 //! Promises: what a command prints last is what happened; a check that did not run says so; every
 //! exit status below is one a script can act on.
@@ -16,6 +16,7 @@ mod audit;
 mod bench;
 mod demo;
 mod packages;
+mod peers;
 mod process;
 mod test;
 mod tidy;
@@ -71,6 +72,8 @@ enum Task {
     },
     /// Known vulnerabilities, licences, banned crates and sources.
     Audit,
+    /// Lets programs we did not write check our bytes, our pictures and our simulated printer.
+    Peers,
     /// Builds with optimisation and measures; without a name it lists what can be measured.
     Bench {
         /// What to measure.
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
             demo::run(&demo::Options { script, form, no_install, release, rest })
         }
         Task::Audit => audit::run(),
+        Task::Peers => peers::run(),
         Task::Bench { name, rest } => bench::run(name.as_deref(), &rest),
     };
     outcome.unwrap_or_else(|error| {
