@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod tcp;
+pub mod usb;
 
 use crate::device::{Deadline, DeviceError};
 
