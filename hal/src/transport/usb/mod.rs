@@ -99,21 +99,6 @@ impl Usb {
         device_id(&self.handle, self.ends, self.configuration)
     }
 
-    /// The port status. See [`PortStatus`] for how far to trust it.
-    ///
-    /// # Errors
-    /// As [`Self::device_id`].
-    pub fn port_status(&self) -> Result<PortStatus, DeviceError> {
-        let mut byte = [0];
-        let index = u16::from(self.ends.interface);
-        let (kind, request) = (class::FROM_INTERFACE, class::GET_PORT_STATUS);
-        let count = self.handle.read_control(kind, request, 0, index, &mut byte, REQUEST_LIMIT);
-        match (count.map_err(request_error)?, byte) {
-            (0, _) => Err(DeviceError::Nonsense("an empty port status".to_owned())),
-            (_, [byte]) => Ok(PortStatus::from(byte)),
-        }
-    }
-
     /// Makes the printer forget what waits in it and what it wanted to say. For a technician: a driver
     /// never does this by itself.
     ///
@@ -209,6 +194,19 @@ impl Transport for Usb {
     /// A transfer that ended was handed over; there is nothing to wait for.
     fn finish(&mut self, _: Deadline) -> Result<(), DeviceError> {
         if self.broken { Err(DeviceError::Gone("a transfer broke half-way".to_owned())) } else { Ok(()) }
+    }
+
+    /// `GET_PORT_STATUS`. See [`PortStatus`] for how far to trust it.
+    fn port_status(&mut self, deadline: Deadline) -> Result<PortStatus, DeviceError> {
+        let mut byte = [0];
+        let index = u16::from(self.ends.interface);
+        let (kind, request) = (class::FROM_INTERFACE, class::GET_PORT_STATUS);
+        let wait = wait(deadline).min(REQUEST_LIMIT);
+        let count = self.handle.read_control(kind, request, 0, index, &mut byte, wait);
+        match (count.map_err(request_error)?, byte) {
+            (0, _) => Err(DeviceError::Nonsense("an empty port status".to_owned())),
+            (_, [byte]) => Ok(PortStatus::from(byte)),
+        }
     }
 }
 
