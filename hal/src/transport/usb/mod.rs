@@ -15,7 +15,13 @@
 //! Never: sets a configuration or resets the device, which would take its other interfaces along.
 //!
 //! Where it runs, /dev/bus/usb and /sys must be there and netlink sockets allowed: libusb listens for
-//! devices on one.
+//! devices on one. By hand, with a printer or a USB printer gadget (`list` says what it is called):
+//!
+//! ```text
+//! cargo run -p hal --features text --example printer -- list
+//! cargo run -p hal --features text --example printer -- status 04b8:0e15 epson-tm-t20ii
+//! cargo run -p hal --features text --example printer -- keep 04b8:0e15 epson-tm-t20ii
+//! ```
 
 mod bulk;
 pub mod choose;
