@@ -6,7 +6,9 @@
 use crate::{
     card,
     pointer::{Calibration, Rotation, evdev},
+    printer::Profile,
     selector::Selector,
+    transport::serial::{Baud, Flow, Settings},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -34,6 +36,12 @@ pub struct PrinterConfig {
     pub selector: Selector,
     /// Which model it is.
     pub profile: String,
+    /// Bits a second of a serial line, [`Baud::default`] when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baud: Option<Baud>,
+    /// How the printer stops a serial line, [`Flow::default`] when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
 }
 
 /// The card reader.
@@ -110,6 +118,37 @@ impl Config {
     }
 }
 
+impl PrinterConfig {
+    /// The settings of its serial line.
+    pub(super) fn serial(&self) -> Settings {
+        Settings { baud: self.baud.unwrap_or_default(), flow: self.flow.unwrap_or_default() }
+    }
+
+    /// Whether `baud` and `flow` fit the selector and the model.
+    pub(super) fn check_line(&self, profile: &Profile) -> Result<(), String> {
+        match &self.selector {
+            Selector::Node(_) => {}
+            Selector::Usb { .. } | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) => {
+                let set = [("baud", self.baud.is_some()), ("flow", self.flow.is_some())];
+                return match set.iter().find(|(_, set)| *set) {
+                    Some((key, _)) => {
+                        Err(format!("{key} is for a serial line, /dev/...; '{}' has none", self.selector))
+                    }
+                    None => Ok(()),
+                };
+            }
+        }
+        if self.serial().flow == Flow::XonXoff && !profile.xon_xoff {
+            let model = &self.profile;
+            return Err(format!(
+                "flow xon-xoff may spoil pictures on '{model}', whose profile does not say xon_xoff = true; \
+                 use rts-cts"
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl CardConfig {
     #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the only card reader is simulated"))]
     pub(super) fn options(&self) -> card::Options {
@@ -121,5 +160,29 @@ impl CardConfig {
 impl PointerConfig {
     pub(super) fn options(&self) -> evdev::Options {
         evdev::Options { calibration: self.calibration, rotation: self.rotation }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xon_xoff_is_for_models_that_say_so() {
+        let text = "selector = '/dev/ttyS9'\nprofile = 'x'\nflow = 'xon-xoff'";
+        let config: PrinterConfig = toml::from_str(text).unwrap();
+        for name in Profile::names() {
+            let profile = Profile::named(name).unwrap();
+            assert!(config.check_line(&profile).unwrap_err().contains("rts-cts"), "{name}");
+            assert_eq!(config.check_line(&Profile { xon_xoff: true, ..profile }), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_serial_line_has_epsons_settings_when_nothing_is_said() {
+        let config: PrinterConfig = toml::from_str("selector = '/dev/ttyS9'\nprofile = 'x'").unwrap();
+        let Settings { baud, flow } = config.serial();
+        assert_eq!((u32::from(baud), flow), (38_400, Flow::RtsCts));
+        assert_eq!(config.check_line(&Profile::named("generic-80").unwrap()), Ok(()));
     }
 }
