@@ -56,8 +56,6 @@ pub struct Setup {
     pub claim_url: String,
     /// Idle warning, extension, absolute limit.
     pub limits: Limits,
-    /// Minutes east of UTC, for the day that "today" is.
-    pub offset_minutes: i16,
 }
 
 /// The page a session is on.
@@ -83,7 +81,6 @@ struct Session {
     changing: bool,
     card: CardHint,
     sheet: SheetHint,
-    sheet_on_glass: bool,
     transaction: Option<Transaction>,
     not_saved: &'static str,
     code: Secret,
@@ -113,6 +110,8 @@ pub struct Kiosk {
     session: Option<Session>,
     commands: VecDeque<Command>,
     armed: bool,
+    /// Whoever laid it there, and whenever.
+    sheet_on_glass: bool,
 }
 
 impl Kiosk {
@@ -128,6 +127,7 @@ impl Kiosk {
             session: None,
             commands: VecDeque::new(),
             armed: false,
+            sheet_on_glass: false,
         }
     }
 
