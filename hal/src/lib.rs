@@ -13,6 +13,7 @@ pub mod card;
 pub mod device;
 pub mod document;
 pub mod factory;
+mod gate;
 mod input;
 mod keeper;
 pub mod pointer;
