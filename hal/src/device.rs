@@ -131,6 +131,9 @@ pub enum DeviceError {
     /// Somebody else holds it.
     #[error("the device is in use")]
     Busy,
+    /// It cannot be had alone, and what it says may not reach anybody else: it is not used at all.
+    #[error("the device cannot be had alone: {0}")]
+    NotExclusive(String),
     /// This user may not open it.
     #[error("no permission for {0}")]
     Denied(String),

@@ -101,6 +101,7 @@ impl HealthLine {
             DeviceError::Gone(_) => self.set(Health::Absent),
             DeviceError::TimedOut | DeviceError::Nonsense(_) => self.degraded(Trouble::NotTalking),
             DeviceError::Busy => self.degraded(Trouble::Offline),
+            DeviceError::NotExclusive(_) => self.set(Health::Faulted(not_exclusive_code(self.class))),
             DeviceError::Denied(_) => self.set(Health::Faulted(denied_code(self.class))),
             DeviceError::Unsupported(_) => self.set(Health::Faulted(unsupported_code(self.class))),
         }
@@ -113,6 +114,15 @@ fn denied_code(class: Class) -> &'static str {
         Class::CardReader => "E-CRD-DENIED",
         Class::DocumentScanner => "E-DOC-DENIED",
         Class::Pointer => "E-PTR-DENIED",
+    }
+}
+
+fn not_exclusive_code(class: Class) -> &'static str {
+    match class {
+        Class::ReceiptPrinter => "E-PRN-GRAB",
+        Class::CardReader => "E-CRD-GRAB",
+        Class::DocumentScanner => "E-DOC-GRAB",
+        Class::Pointer => "E-PTR-GRAB",
     }
 }
 

@@ -16,12 +16,14 @@ pub mod factory;
 mod gate;
 mod input;
 mod keeper;
+pub mod keys;
 pub mod pointer;
 pub mod printer;
 pub mod selector;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod transport;
+pub mod wedge;
 
 pub use device::{Class, Deadline, DeviceError, Event, EventSink, Health, Trouble};
 pub use selector::Selector;

@@ -1,0 +1,105 @@
+//! A keyboard-like node at `/dev/input/event*`, ours alone.
+//!
+//! Promises: a node that cannot be grabbed is closed unread and told as [`DeviceError::NotExclusive`]; an
+//! unplugged one (`ENODEV`) is [`DeviceError::Gone`], and whoever opens it again has to grab it again,
+//! because the kernel forgets the grab with the device. Never: reads ungrabbed.
+
+use super::{KeySource, Raw};
+use crate::{
+    device::{Deadline, DeviceError},
+    gate::Canceller,
+    input::{
+        node::{Grabbed, Seen, failure},
+        wake::Waker,
+    },
+};
+use evdev::KeyCode;
+use std::{collections::BTreeSet, io::Error, path::Path, sync::Arc};
+use zeroize::Zeroizing;
+
+/// An open keyboard.
+pub struct Keyboard {
+    node: Grabbed,
+    waker: Waker,
+}
+
+impl Keyboard {
+    /// Opens and grabs the node at `path`.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotExclusive`] when somebody else reads it, [`DeviceError::Unsupported`] when it has
+    /// no keys, [`DeviceError::Denied`], [`DeviceError::Gone`].
+    pub fn open(path: &Path) -> Result<Self, DeviceError> {
+        let seen = Seen::open(path)?;
+        if !has_keys(&seen) {
+            return Err(DeviceError::Unsupported("this node has no keys"));
+        }
+        let node = seen.grab().map_err(|error| refusal(path, &error))?;
+        let waker = Waker::new().map_err(|error| DeviceError::Gone(error.to_string()))?;
+        Ok(Self { node, waker })
+    }
+}
+
+/// `BTN_MISC`: from here on codes are buttons.
+const FIRST_BUTTON: u16 = 0x100;
+
+/// Whether the node has keys of a keyboard, as opposed to the buttons of a mouse.
+fn has_keys(seen: &Seen) -> bool {
+    let below_buttons = |key: KeyCode| (1..FIRST_BUTTON).contains(&key.0);
+    seen.device().supported_keys().is_some_and(|keys| keys.iter().any(below_buttons))
+}
+
+/// Why the node is not read: it is gone, or it is not ours alone, whatever the system calls it.
+fn refusal(path: &Path, error: &Error) -> DeviceError {
+    if error.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error()) {
+        return failure(path, error);
+    }
+    DeviceError::NotExclusive(format!("{}: {error}", path.display()))
+}
+
+impl KeySource for Keyboard {
+    fn read(&mut self, deadline: Deadline) -> Result<Zeroizing<Vec<Raw>>, DeviceError> {
+        self.node.wait(&self.waker, Some(deadline))?;
+        if self.waker.take() {
+            return Ok(Zeroizing::default());
+        }
+        self.node.read()
+    }
+
+    fn held(&mut self) -> Result<BTreeSet<u16>, DeviceError> {
+        let state = self.node.device().get_key_state();
+        let state = state.map_err(|error| DeviceError::Gone(error.to_string()))?;
+        Ok(state.iter().map(|key| key.0).collect())
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        let waker = self.waker.clone();
+        Some(Arc::new(move || waker.wake()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn a_node_that_cannot_be_grabbed_is_refused_whatever_the_reason() {
+        let path = Path::new("/dev/input/event7");
+        for errno in [Errno::BUSY, Errno::INVAL, Errno::PERM, Errno::ACCESS, Errno::NOTTY] {
+            let error = refusal(path, &errno.into());
+            assert!(matches!(error, DeviceError::NotExclusive(_)), "{error}");
+            assert!(error.to_string().contains("event7"), "{error}");
+        }
+        assert!(matches!(refusal(path, &Errno::NODEV.into()), DeviceError::Gone(_)));
+    }
+
+    #[test]
+    fn what_is_no_keyboard_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("event0");
+        assert!(matches!(Keyboard::open(&file), Err(DeviceError::Gone(_))));
+        std::fs::write(&file, b"not a device").unwrap();
+        assert!(matches!(Keyboard::open(&file), Err(DeviceError::Unsupported(_))));
+    }
+}
