@@ -12,6 +12,14 @@
 //! [devices.document_scanner]
 //! selector = "sim:document"
 //!
+//! [devices.scanner]
+//! selector = "/dev/kiosk/scanner"    # a keyboard wedge; kind = "serial" for a serial line
+//! terminator = "enter"               # any (the default), enter, tab or gap
+//!
+//! [devices.keypad]
+//! selector = "/dev/kiosk/keypad"
+//! map = "arrows"
+//!
 //! [[devices.pointer]]
 //! selector = "/dev/input/event3"
 //! rotation = 90
@@ -22,8 +30,12 @@
 //! only unplugged is no error, its health says so and it is found when it comes. Never: guesses a device.
 
 mod config;
+mod typing;
 
-pub use config::{CardConfig, Config, ConfigError, DocumentConfig, PointerConfig, PrinterConfig};
+pub use config::{
+    CardConfig, Config, ConfigError, DocumentConfig, KeypadConfig, PointerConfig, PrinterConfig,
+    ScannerConfig, Speaks,
+};
 
 #[cfg(feature = "sim")]
 use crate::sim;
@@ -32,8 +44,10 @@ use crate::{
     device::Deadline,
     device::{Class, EventSink},
     document::DocumentHandle,
+    keypad::KeypadHandle,
     pointer::{self, PointerHandle},
     printer::{self, PrinterHandle, Profile},
+    scanner::ScannerHandle,
     selector::Selector,
     transport::{Transport, file::WriteOnly, tcp::Tcp},
 };
@@ -59,6 +73,10 @@ pub struct Devices {
     pub card: Option<CardHandle>,
     /// Scans sheets.
     pub document: Option<DocumentHandle>,
+    /// Reads barcodes.
+    pub scanner: Option<ScannerHandle>,
+    /// Keys with names.
+    pub keypad: Option<KeypadHandle>,
     /// Touch panels and mice.
     pub pointers: Vec<PointerHandle>,
 }
@@ -76,6 +94,8 @@ enum Open {
     Card(fn(&CardConfig, &Site, EventSink) -> Result<CardHandle, String>),
     Document(fn(&DocumentConfig, &Site, EventSink) -> Result<DocumentHandle, String>),
     Pointer(fn(&PointerConfig, &Site, EventSink) -> Result<PointerHandle, String>),
+    Scanner(fn(&ScannerConfig, &Site, EventSink) -> Result<ScannerHandle, String>),
+    Keypad(fn(&KeypadConfig, &Site, EventSink) -> Result<KeypadHandle, String>),
 }
 
 impl Driver {
@@ -85,6 +105,8 @@ impl Driver {
             Open::Card(_) => Class::CardReader,
             Open::Document(_) => Class::DocumentScanner,
             Open::Pointer(_) => Class::Pointer,
+            Open::Scanner(_) => Class::Scanner,
+            Open::Keypad(_) => Class::Keypad,
         }
     }
 }
@@ -102,6 +124,21 @@ static DRIVERS: &[Driver] = &[
         takes: |selector| matches!(selector, Selector::Node(_)),
         open: Open::Pointer(evdev),
     },
+    Driver {
+        name: "stripe",
+        takes: |selector| matches!(selector, Selector::Node(_)),
+        open: Open::Card(|config, _, sink| typing::swipe(config, sink)),
+    },
+    Driver {
+        name: "barcode",
+        takes: |selector| matches!(selector, Selector::Node(_)),
+        open: Open::Scanner(|config, _, sink| typing::scanner(config, sink)),
+    },
+    Driver {
+        name: "keys",
+        takes: |selector| matches!(selector, Selector::Node(_)),
+        open: Open::Keypad(|config, _, sink| typing::keypad(config, sink)),
+    },
     #[cfg(feature = "sim")]
     Driver {
         name: "sim:printer",
@@ -118,6 +155,24 @@ static DRIVERS: &[Driver] = &[
     },
     #[cfg(feature = "sim")]
     Driver { name: "sim:touch", takes: |selector| is_sim(selector, "touch"), open: Open::Pointer(sim_touch) },
+    #[cfg(feature = "sim")]
+    Driver {
+        name: "sim:swipe",
+        takes: |selector| is_sim(selector, "swipe"),
+        open: Open::Card(|config, site, sink| typing::simulated::swipe(config, world(site)?, sink)),
+    },
+    #[cfg(feature = "sim")]
+    Driver {
+        name: "sim:scanner",
+        takes: |selector| is_sim(selector, "scanner"),
+        open: Open::Scanner(|config, site, sink| typing::simulated::scanner(config, world(site)?, sink)),
+    },
+    #[cfg(feature = "sim")]
+    Driver {
+        name: "sim:keypad",
+        takes: |selector| is_sim(selector, "keypad"),
+        open: Open::Keypad(|config, site, sink| typing::simulated::keypad(config, world(site)?, sink)),
+    },
 ];
 
 /// Opens every configured device.
@@ -148,6 +203,20 @@ pub fn open(config: &Config, site: &Site, sink: &EventSink) -> Result<Devices, C
             return Err(ConfigError::class(at));
         };
         devices.document = Some(open(document, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
+    }
+    if let Some(scanner) = &config.scanner {
+        let at = "devices.scanner";
+        let Open::Scanner(open) = find(Class::Scanner, &scanner.selector, at)? else {
+            return Err(ConfigError::class(at));
+        };
+        devices.scanner = Some(open(scanner, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
+    }
+    if let Some(keypad) = &config.keypad {
+        let at = "devices.keypad";
+        let Open::Keypad(open) = find(Class::Keypad, &keypad.selector, at)? else {
+            return Err(ConfigError::class(at));
+        };
+        devices.keypad = Some(open(keypad, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
     }
     for pointer in &config.pointers {
         let at = "devices.pointer";

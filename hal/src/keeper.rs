@@ -114,6 +114,8 @@ fn denied_code(class: Class) -> &'static str {
         Class::CardReader => "E-CRD-DENIED",
         Class::DocumentScanner => "E-DOC-DENIED",
         Class::Pointer => "E-PTR-DENIED",
+        Class::Scanner => "E-SCN-DENIED",
+        Class::Keypad => "E-KPD-DENIED",
     }
 }
 
@@ -123,6 +125,8 @@ fn not_exclusive_code(class: Class) -> &'static str {
         Class::CardReader => "E-CRD-GRAB",
         Class::DocumentScanner => "E-DOC-GRAB",
         Class::Pointer => "E-PTR-GRAB",
+        Class::Scanner => "E-SCN-GRAB",
+        Class::Keypad => "E-KPD-GRAB",
     }
 }
 
@@ -132,6 +136,8 @@ fn unsupported_code(class: Class) -> &'static str {
         Class::CardReader => "E-CRD-UNSUPPORTED",
         Class::DocumentScanner => "E-DOC-UNSUPPORTED",
         Class::Pointer => "E-PTR-UNSUPPORTED",
+        Class::Scanner => "E-SCN-UNSUPPORTED",
+        Class::Keypad => "E-KPD-UNSUPPORTED",
     }
 }
 

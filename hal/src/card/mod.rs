@@ -19,10 +19,13 @@ mod gate;
 pub mod library;
 pub mod payment;
 mod session;
+pub mod stripe;
+mod swipe;
 pub mod track;
 
 pub use crate::gate::{Arming, Canceller};
 pub use gate::{CardHandle, Options, spawn};
+pub use swipe::SwipeReader;
 
 use crate::device::{Deadline, DeviceError};
 use std::fmt;

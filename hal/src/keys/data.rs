@@ -73,9 +73,28 @@ pub(crate) fn code(written: &toml::Value) -> Result<u16, String> {
     })
 }
 
+/// How a key is written in a data file.
+pub(crate) fn written(code: u16) -> String {
+    let name = format!("{:?}", KeyCode(code));
+    if KeyCode::from_str(&name).is_ok_and(|key| key.0 == code) {
+        format!("\"{name}\"")
+    } else {
+        code.to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_key_is_written_so_that_it_is_read_back() {
+        for key in 1..=KEY_MAX {
+            let line: toml::Table = toml::from_str(&format!("key = {}", written(key))).unwrap();
+            assert_eq!(code(&line["key"]), Ok(key));
+        }
+        assert_eq!((written(183).as_str(), written(194).as_str()), ("\"KEY_F13\"", "\"KEY_F24\""));
+    }
 
     #[test]
     fn what_is_no_key_is_refused() {

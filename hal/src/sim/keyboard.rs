@@ -1,0 +1,222 @@
+//! Simulated keyboards: a barcode scanner, a stripe reader and a keypad that pretend to be one.
+//!
+//! A hand gives what a hand does (a symbol, a swipe, a key); what leaves is the kernel's: raw events, three for
+//! a key (`EV_KEY`, `SYN_REPORT`), in a buffer of [`BUFFER_EVENTS`] that runs over as the kernel's does, with
+//! `SYN_DROPPED` and the latest event in place of all that was waiting.
+//!
+//! Promises: what types waits for the buffer as a slow device would, up to [`TYPE_WAIT`], except in a
+//! storm; an unplugged keyboard loses what was waiting. Never: a ready text.
+
+use super::world::World;
+use crate::{
+    device::{Deadline, DeviceError},
+    gate::Canceller,
+    input::{Raw, code, now_us},
+    keys::KeySource,
+    wedge::Layout,
+};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+use zeroize::Zeroizing;
+
+/// How many events the kernel keeps for a reader of a keyboard, `drivers/input/evdev.c`.
+pub const BUFFER_EVENTS: usize = 64;
+
+/// A device that types gives up after so long without a reader.
+pub const TYPE_WAIT: Duration = Duration::from_secs(5);
+
+const LEFT_CTRL: u16 = 29;
+const LEFT_SHIFT: u16 = 42;
+/// A key that types nothing in any layout.
+const NO_CHARACTER: u16 = 0x2f0;
+
+/// Which keyboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The barcode scanner.
+    Scanner,
+    /// The stripe reader.
+    Stripe,
+    /// The keypad.
+    Keypad,
+}
+
+/// What a hand holds under the scanner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Symbol {
+    /// A symbol that says this, and Enter after it.
+    Text(String),
+    /// The same from a scanner that was not told to send Enter.
+    NoEnd(String),
+    /// A symbol whose scanner loses its cable half-way.
+    CutOff(String),
+    /// Something the scanner makes keys of that type nothing.
+    Garbage,
+}
+
+/// One keyboard, as the kernel sees it.
+#[derive(Default)]
+pub(super) struct KeyboardSim {
+    /// What waits for the reader; none without a reader, because the kernel keeps nothing then.
+    waiting: Option<VecDeque<Raw>>,
+    held: BTreeSet<u16>,
+    cancelled: bool,
+    pub(super) pulled: bool,
+    /// Whether somebody else has it, so that it cannot be grabbed.
+    pub(super) taken: bool,
+}
+
+impl KeyboardSim {
+    pub(super) fn cable(&mut self, pulled: bool) {
+        self.pulled = pulled;
+        self.waiting = None;
+        self.held.clear();
+    }
+
+    /// One event and its `SYN_REPORT`; false without a reader.
+    fn key(&mut self, code: u16, down: bool) -> bool {
+        let changed = if down { self.held.insert(code) } else { self.held.remove(&code) };
+        let Some(waiting) = self.waiting.as_mut().filter(|_| !self.pulled) else { return false };
+        if changed {
+            push(waiting, code::EV_KEY, code, i32::from(down));
+            push(waiting, code::EV_SYN, code::SYN_REPORT, 0);
+        }
+        true
+    }
+}
+
+fn push(waiting: &mut VecDeque<Raw>, kind: u16, code: u16, value: i32) {
+    let at_us = now_us();
+    if waiting.len() >= BUFFER_EVENTS {
+        waiting.clear();
+        waiting.push_back(Raw { at_us, kind: code::EV_SYN, code: code::SYN_DROPPED, value: 0 });
+    }
+    waiting.push_back(Raw { at_us, kind, code, value });
+}
+
+/// Opens the keyboard at `place`.
+///
+/// # Errors
+/// [`DeviceError::Gone`] while its cable is pulled, [`DeviceError::NotExclusive`] while somebody else has it.
+pub fn open(world: &World, place: Place) -> Result<SimKeyboard, DeviceError> {
+    world.change(|things| {
+        let keyboard = things.keyboard(place);
+        if keyboard.pulled {
+            return Err(unplugged());
+        }
+        if keyboard.taken {
+            return Err(DeviceError::NotExclusive("the simulated keyboard is somebody else's".to_owned()));
+        }
+        keyboard.waiting = Some(VecDeque::new());
+        Ok(SimKeyboard { world: world.clone(), place })
+    })
+}
+
+fn unplugged() -> DeviceError {
+    DeviceError::Gone("the simulated keyboard is unplugged".to_owned())
+}
+
+/// The reader's end.
+pub struct SimKeyboard {
+    world: World,
+    place: Place,
+}
+
+impl KeySource for SimKeyboard {
+    fn read(&mut self, deadline: Deadline) -> Result<Zeroizing<Vec<Raw>>, DeviceError> {
+        let place = self.place;
+        let read = self.world.wait(deadline.left(), |things| {
+            let keyboard = things.keyboard(place);
+            if std::mem::take(&mut keyboard.cancelled) {
+                return Some(Ok(Zeroizing::default()));
+            }
+            // Plugged in again or not: the reader that was open has lost it.
+            let Some(waiting) = &mut keyboard.waiting else { return Some(Err(unplugged())) };
+            (!waiting.is_empty()).then(|| Ok(Zeroizing::new(waiting.drain(..).collect())))
+        });
+        self.world.notify();
+        read.unwrap_or_else(|| Ok(Zeroizing::default()))
+    }
+
+    fn held(&mut self) -> Result<BTreeSet<u16>, DeviceError> {
+        let place = self.place;
+        self.world.change(|things| {
+            let keyboard = things.keyboard(place);
+            if keyboard.waiting.is_none() { Err(unplugged()) } else { Ok(keyboard.held.clone()) }
+        })
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        let (world, place) = (self.world.clone(), self.place);
+        Some(Arc::new(move || world.change(|things| things.keyboard(place).cancelled = true)))
+    }
+}
+
+/// Types `text` in the US layout, control characters with ctrl; false when nobody reads it, or it cannot be
+/// typed.
+pub(super) fn type_text(world: &World, place: Place, text: &str) -> bool {
+    let Ok(layout) = Layout::named("us") else { return false };
+    text.chars().all(|character| {
+        let (ctrl, plain) = match character {
+            '\r' => return stroke(world, place, &[28]),
+            '\t' => return stroke(world, place, &[15]),
+            '\u{1}'..='\u{1f}' => (true, char::from_u32(u32::from(character) | 0x40).unwrap_or(character)),
+            other => (false, other),
+        };
+        let Some((key, shift)) = layout.key(plain) else { return false };
+        let mut keys = vec![];
+        keys.extend(ctrl.then_some(LEFT_CTRL));
+        // Ctrl and a letter need no shift.
+        keys.extend((shift && !(ctrl && plain.is_ascii_alphabetic())).then_some(LEFT_SHIFT));
+        keys.push(key);
+        stroke(world, place, &keys)
+    })
+}
+
+/// A key that types nothing, and Enter.
+pub(super) fn type_garbage(world: &World, place: Place) -> bool {
+    type_text(world, place, "12") && stroke(world, place, &[NO_CHARACTER]) && type_text(world, place, "34\r")
+}
+
+/// Presses keys in order and lets them go in reverse, once there is room for all of it.
+pub(super) fn stroke(world: &World, place: Place, keys: &[u16]) -> bool {
+    let room = BUFFER_EVENTS - 4 * keys.len().min(BUFFER_EVENTS / 4);
+    let typed = world.wait(TYPE_WAIT, |things| {
+        let keyboard = things.keyboard(place);
+        match &keyboard.waiting {
+            _ if keyboard.pulled => Some(false),
+            Some(waiting) if waiting.len() <= room => {
+                let down = keys.iter().all(|key| keyboard.key(*key, true));
+                Some(keys.iter().rev().all(|key| keyboard.key(*key, false)) && down)
+            }
+            Some(_) | None => None,
+        }
+    });
+    world.notify();
+    typed.unwrap_or(false)
+}
+
+/// One key, down or up, whatever room there is; false without a reader.
+pub(super) fn press(world: &World, place: Place, code: u16, down: bool) -> bool {
+    world.change(|things| things.keyboard(place).key(code, down))
+}
+
+/// Lets one key go and fills the buffer with another, all at once.
+pub(super) fn lose(world: &World, place: Place, code: u16, other: u16) -> bool {
+    world.change(|things| {
+        let keyboard = things.keyboard(place);
+        keyboard.key(code, false)
+            && (0..BUFFER_EVENTS).all(|_| keyboard.key(other, true) && keyboard.key(other, false))
+    })
+}
+
+/// `presses` of one key at once, without waiting for the reader.
+pub(super) fn storm(world: &World, place: Place, code: u16, presses: usize) -> bool {
+    world.change(|things| {
+        let keyboard = things.keyboard(place);
+        (0..presses).all(|_| keyboard.key(code, true) && keyboard.key(code, false))
+    })
+}
