@@ -12,7 +12,7 @@
 
 use super::{Action, KeyEvent, Raw, code};
 use std::collections::BTreeSet;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 /// What [`Tracker::feed`] made of a raw event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +27,19 @@ pub enum Fed {
 }
 
 /// Follows the keys of one device.
-#[derive(Default)]
 pub struct Tracker {
-    /// Told as pressed, not yet as let go; at most one entry for each code there is.
-    down: BTreeSet<u16>,
+    /// By code: told as pressed, not yet as let go.
+    down: Zeroizing<[bool; CODES]>,
     /// Between `SYN_DROPPED` and `SYN_REPORT`.
     dropping: bool,
+}
+
+const CODES: usize = code::KEY_MAX as usize + 1;
+
+impl Default for Tracker {
+    fn default() -> Self {
+        Self { down: Zeroizing::new([false; CODES]), dropping: false }
+    }
 }
 
 impl Tracker {
@@ -44,17 +51,18 @@ impl Tracker {
                 self.dropping = false;
                 return Fed::Lost;
             }
-            (code::EV_KEY, key) if !self.dropping && key <= code::KEY_MAX => return self.key(raw),
+            (code::EV_KEY, _) if !self.dropping => return self.key(raw),
             _ => {}
         }
         Fed::More
     }
 
     fn key(&mut self, raw: Raw) -> Fed {
+        let Some(down) = self.down.get_mut(usize::from(raw.code)) else { return Fed::More };
         let (told, action) = match raw.value {
-            0 => (self.down.remove(&raw.code), Action::Release),
-            1 => (self.down.insert(raw.code), Action::Press),
-            2 => (self.down.contains(&raw.code), Action::Repeat),
+            0 => (std::mem::take(down), Action::Release),
+            1 => (!std::mem::replace(down, true), Action::Press),
+            2 => (*down, Action::Repeat),
             _ => return Fed::More,
         };
         if !told {
@@ -68,17 +76,14 @@ impl Tracker {
     #[must_use]
     pub fn sync(&mut self, at_us: u64, held: &BTreeSet<u16>) -> Vec<KeyEvent> {
         self.dropping = false;
-        let gone: Vec<u16> = self.down.difference(held).copied().collect();
-        self.down.retain(|key| held.contains(key));
-        gone.into_iter().map(|code| KeyEvent { at_us, code, action: Action::Cancel }).collect()
-    }
-}
-
-impl Drop for Tracker {
-    fn drop(&mut self) {
-        while let Some(mut code) = self.down.pop_first() {
-            code.zeroize();
+        let mut cancelled = Vec::new();
+        for (code, down) in (0..).zip(self.down.iter_mut()) {
+            if *down && !held.contains(&code) {
+                *down = false;
+                cancelled.push(KeyEvent { at_us, code, action: Action::Cancel });
+            }
         }
+        cancelled
     }
 }
 

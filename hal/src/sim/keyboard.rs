@@ -1,8 +1,8 @@
 //! Simulated keyboards: a barcode scanner, a stripe reader and a keypad that pretend to be one.
 //!
-//! A hand gives what a hand does (a symbol, a swipe, a key); what leaves is the kernel's: raw events, three for
-//! a key (`EV_KEY`, `SYN_REPORT`), in a buffer of [`BUFFER_EVENTS`] that runs over as the kernel's does, with
-//! `SYN_DROPPED` and the latest event in place of all that was waiting.
+//! A hand gives what a hand does (a symbol, a swipe, a key); what leaves is the kernel's: raw events, two for
+//! each press or release (`EV_KEY`, `SYN_REPORT`), in a buffer of [`BUFFER_EVENTS`] that runs over as the
+//! kernel's does, with `SYN_DROPPED` and the latest event in place of all that was waiting.
 //!
 //! Promises: what types waits for the buffer as a slow device would, up to [`TYPE_WAIT`], except in a
 //! storm; an unplugged keyboard loses what was waiting. Never: a ready text.
@@ -28,6 +28,8 @@ pub const BUFFER_EVENTS: usize = 64;
 /// A device that types gives up after so long without a reader.
 pub const TYPE_WAIT: Duration = Duration::from_secs(5);
 
+const TAB: u16 = 15;
+const ENTER: u16 = 28;
 const LEFT_CTRL: u16 = 29;
 const LEFT_SHIFT: u16 = 42;
 /// A key that types nothing in any layout.
@@ -74,6 +76,11 @@ impl KeyboardSim {
         self.pulled = pulled;
         self.waiting = None;
         self.held.clear();
+    }
+
+    /// Whether somebody reads it and has room for so many events.
+    fn has_room(&self, events: usize) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.len() + events <= BUFFER_EVENTS)
     }
 
     /// One event and its `SYN_REPORT`; false without a reader.
@@ -159,44 +166,53 @@ impl KeySource for SimKeyboard {
 /// typed.
 pub(super) fn type_text(world: &World, place: Place, text: &str) -> bool {
     let Ok(layout) = Layout::named("us") else { return false };
-    text.chars().all(|character| {
-        let (ctrl, plain) = match character {
-            '\r' => return stroke(world, place, &[28]),
-            '\t' => return stroke(world, place, &[15]),
-            '\u{1}'..='\u{1f}' => (true, char::from_u32(u32::from(character) | 0x40).unwrap_or(character)),
-            other => (false, other),
-        };
-        let Some((key, shift)) = layout.key(plain) else { return false };
-        let mut keys = vec![];
-        keys.extend(ctrl.then_some(LEFT_CTRL));
-        // Ctrl and a letter need no shift.
-        keys.extend((shift && !(ctrl && plain.is_ascii_alphabetic())).then_some(LEFT_SHIFT));
-        keys.push(key);
-        stroke(world, place, &keys)
-    })
+    let strokes: Option<Vec<_>> = text.chars().map(|character| strike(&layout, character)).collect();
+    strokes.is_some_and(|strokes| type_strokes(world, place, strokes))
 }
 
-/// A key that types nothing, and Enter.
+/// The keys that type `character`, in the order they go down.
+fn strike(layout: &Layout, character: char) -> Option<Vec<u16>> {
+    let (ctrl, plain) = match character {
+        '\r' => return Some(vec![ENTER]),
+        '\t' => return Some(vec![TAB]),
+        '\u{1}'..='\u{1f}' => (true, char::from_u32(u32::from(character) | 0x40)?),
+        other => (false, other),
+    };
+    let (key, shift) = layout.key(plain)?;
+    // Ctrl and a letter need no shift.
+    let shift = shift && !(ctrl && plain.is_ascii_alphabetic());
+    let modifiers = [ctrl.then_some(LEFT_CTRL), shift.then_some(LEFT_SHIFT)];
+    Some(modifiers.into_iter().flatten().chain([key]).collect())
+}
+
+/// Digits, a key that types nothing, digits, and Enter.
 pub(super) fn type_garbage(world: &World, place: Place) -> bool {
-    type_text(world, place, "12") && stroke(world, place, &[NO_CHARACTER]) && type_text(world, place, "34\r")
+    type_strokes(world, place, [2, 3, NO_CHARACTER, 4, 5, ENTER].map(|key| vec![key]))
 }
 
-/// Presses keys in order and lets them go in reverse, once there is room for all of it.
-pub(super) fn stroke(world: &World, place: Place, keys: &[u16]) -> bool {
-    let room = BUFFER_EVENTS - 4 * keys.len().min(BUFFER_EVENTS / 4);
-    let typed = world.wait(TYPE_WAIT, |things| {
-        let keyboard = things.keyboard(place);
-        match &keyboard.waiting {
-            _ if keyboard.pulled => Some(false),
-            Some(waiting) if waiting.len() <= room => {
-                let down = keys.iter().all(|key| keyboard.key(*key, true));
-                Some(keys.iter().rev().all(|key| keyboard.key(*key, false)) && down)
+/// Strokes one after the other, as many at once as there is room for. In each the keys go down in order and
+/// come up in reverse.
+pub(super) fn type_strokes(world: &World, place: Place, strokes: impl IntoIterator<Item = Vec<u16>>) -> bool {
+    let mut strokes = strokes.into_iter().peekable();
+    while strokes.peek().is_some() {
+        let typed = world.wait(TYPE_WAIT, |things| {
+            let keyboard = things.keyboard(place);
+            if keyboard.pulled {
+                return Some(false);
             }
-            Some(_) | None => None,
+            let mut typed = None;
+            while let Some(keys) = strokes.next_if(|keys| keyboard.has_room(4 * keys.len())) {
+                let down = keys.iter().all(|key| keyboard.key(*key, true));
+                typed = Some(keys.iter().rev().all(|key| keyboard.key(*key, false)) && down);
+            }
+            typed
+        });
+        world.notify();
+        if typed != Some(true) {
+            return false;
         }
-    });
-    world.notify();
-    typed.unwrap_or(false)
+    }
+    true
 }
 
 /// One key, down or up, whatever room there is; false without a reader.

@@ -131,7 +131,7 @@ impl World {
     pub fn scan(&self, symbol: &Symbol) -> bool {
         let typed = |text: &str| keyboard::type_text(self, Place::Scanner, text);
         match symbol {
-            Symbol::Text(text) => typed(text) && typed("\r"),
+            Symbol::Text(text) => typed(&format!("{text}\r")),
             Symbol::NoEnd(text) => typed(text),
             Symbol::CutOff(text) => {
                 let half: String = text.chars().take(text.chars().count() / 2).collect();
@@ -155,7 +155,7 @@ impl World {
 
     /// Presses a key of the keypad and lets it go, once the keypad has room for it; false when it has not.
     pub fn tap(&self, code: u16) -> bool {
-        keyboard::stroke(self, Place::Keypad, &[code])
+        keyboard::type_strokes(self, Place::Keypad, [vec![code]])
     }
 
     /// A keyboard that goes mad: so many presses of one key at once. False when it is not connected.
