@@ -93,7 +93,8 @@ pub enum Kind {
     Press,
     /// It comes up.
     Release,
-    /// It is up, and nobody saw it come up: lost, or the keypad is gone.
+    /// It is up, and nobody saw it come up: lost, or the keypad is gone. The kernel lets keys go by itself
+    /// when a keypad is unplugged, so that may also be told as `Release`.
     Cancel,
 }
 
