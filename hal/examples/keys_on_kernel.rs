@@ -27,6 +27,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_millis(700);
 
 const UP: u16 = 103;
+const VOLUME_UP: u16 = 115;
 
 /// One check: what holds when it returns.
 type Check = (&'static str, fn());
@@ -199,7 +200,7 @@ fn a_buffer_that_ran_over_is_a_loss_and_what_follows_is_whole() {
     let link = link("loss");
     let mut plugged = Plugged::new(&link);
     let layout = Layout::named("us").unwrap();
-    let keyboard = Box::new(Keyboard::open(&plugged.node).unwrap());
+    let keyboard = Box::new(Keyboard::open(&[&plugged.node]).unwrap());
     let mut text = KeyText::new(keyboard, Typist::new(layout), Framer::new(Terminator::Any, 100));
     for _ in 0..300 {
         plugged.key(30, true);
@@ -223,11 +224,18 @@ fn a_buffer_that_ran_over_is_a_loss_and_what_follows_is_whole() {
 fn a_key_held_down_is_one_press_and_is_up_when_the_keypad_goes() {
     let link = link("keypad");
     let mut plugged = Plugged::new(&link);
-    let desk = Desk::with("keypad", &link, "map = 'arrows'");
+    let volume_link = self::link("volume");
+    let mut volume = Plugged::new(&volume_link);
+    let more = format!("also = ['{}']\nmap = 'arrows'", volume_link.display());
+    let desk = Desk::with("keypad", &link, &more);
     desk.until_health(&Health::Ready);
     plugged.key(UP, true);
     assert_eq!(desk.key(), (NavKey::Up, Kind::Press));
     assert!(desk.events.recv_timeout(SILENCE).is_err(), "the kernel's repeats are not told");
+    volume.key(VOLUME_UP, true);
+    assert_eq!(desk.key(), (NavKey::VolumeUp, Kind::Press), "two nodes, one keypad");
+    volume.key(VOLUME_UP, false);
+    assert_eq!(desk.key(), (NavKey::VolumeUp, Kind::Release));
     drop(plugged);
     // The kernel lets its keys go before the node; whether that is still read is a race.
     assert!(matches!(desk.key(), (NavKey::Up, Kind::Release | Kind::Cancel)));

@@ -18,7 +18,8 @@
 //!
 //! [devices.keypad]
 //! selector = "/dev/kiosk/keypad"
-//! map = "arrows"
+//! also = ["/dev/kiosk/keypad-volume"]    # more nodes of the same keypad; may be left out
+//! map = "arrows"                         # or a file by its absolute path
 //!
 //! [[devices.pointer]]
 //! selector = "/dev/input/event3"

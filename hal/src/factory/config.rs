@@ -98,6 +98,9 @@ pub struct ScannerConfig {
 pub struct KeypadConfig {
     /// Which device.
     pub selector: Selector,
+    /// More nodes of the same device, such as its volume keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Selector>,
     /// Which key sends what: a map that comes with this crate, or a file by its absolute path.
     pub map: String,
 }

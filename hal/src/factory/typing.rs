@@ -51,7 +51,7 @@ impl Typing {
 
     fn open(&self, path: &Path) -> Result<Box<dyn TextSource>, DeviceError> {
         match self.speaks {
-            Speaks::Wedge => Ok(self.over(Keyboard::open(path)?)),
+            Speaks::Wedge => Ok(self.over(Keyboard::open(&[path])?)),
             Speaks::Serial => {
                 let framer = Framer::new(self.terminator, self.bytes_max);
                 Ok(Box::new(SerialText::open(path, self.baud, framer)?))
@@ -96,8 +96,9 @@ pub(super) fn swipe(config: &CardConfig, sink: EventSink) -> Result<CardHandle, 
 
 /// A keypad at a node.
 pub(super) fn keypad(config: &KeypadConfig, sink: EventSink) -> Result<KeypadHandle, String> {
-    let (path, map) = (node(&config.selector)?, key_map(config)?);
-    let open = move || Ok(Box::new(Keyboard::open(&path)?) as Box<dyn KeySource>);
+    let nodes = [&config.selector].into_iter().chain(&config.also).map(node);
+    let (paths, map) = (nodes.collect::<Result<Vec<_>, _>>()?, key_map(config)?);
+    let open = move || Ok(Box::new(Keyboard::open(&paths)?) as Box<dyn KeySource>);
     Ok(keypad::spawn(map, open, sink))
 }
 
@@ -156,6 +157,9 @@ pub(super) mod simulated {
         world: World,
         sink: EventSink,
     ) -> Result<KeypadHandle, String> {
+        if !config.also.is_empty() {
+            return Err("a simulated keypad has one node".to_owned());
+        }
         let map = key_map(config)?;
         let open = move || Ok(Box::new(keyboard::open(&world, Place::Keypad)?) as Box<dyn KeySource>);
         Ok(keypad::spawn(map, open, sink))

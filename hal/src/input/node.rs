@@ -26,7 +26,7 @@ use std::{
 use zeroize::Zeroizing;
 
 /// At most so many events are taken at once.
-const EVENTS_MAX: usize = 64;
+pub(crate) const EVENTS_MAX: usize = 64;
 
 /// Nodes under `/dev/input`, in order of their numbers.
 pub(crate) fn paths() -> Vec<PathBuf> {

@@ -46,7 +46,17 @@ pub(crate) fn wait(
     wake: impl AsFd,
     deadline: Option<Deadline>,
 ) -> Result<(), DeviceError> {
-    let mut fds = [PollFd::new(&device, PollFlags::IN), PollFd::new(&wake, PollFlags::IN)];
+    wait_any(&[device.as_fd()], wake, deadline)
+}
+
+/// The same for any of `devices`.
+pub(crate) fn wait_any(
+    devices: &[BorrowedFd<'_>],
+    wake: impl AsFd,
+    deadline: Option<Deadline>,
+) -> Result<(), DeviceError> {
+    let fds = devices.iter().copied().chain([wake.as_fd()]);
+    let mut fds: Vec<_> = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
     let limit = deadline.and_then(|deadline| Timespec::try_from(deadline.left()).ok());
     match poll(&mut fds, limit.as_ref()) {
         Ok(_) | Err(Errno::INTR) => Ok(()),

@@ -1,4 +1,7 @@
-//! A keyboard-like node at `/dev/input/event*`, ours alone.
+//! A keyboard-like device at one or more nodes `/dev/input/event*`, ours alone.
+//!
+//! A keypad may be two: its keys at one node, its volume keys, a consumer control, at another. They are one
+//! device here: all of its nodes are had, or none.
 //!
 //! Promises: a node that cannot be grabbed is closed unread and told as [`DeviceError::NotExclusive`]; an
 //! unplugged one (`ENODEV`) is [`DeviceError::Gone`], and whoever opens it again has to grab it again,
@@ -9,35 +12,42 @@ use crate::{
     device::{Deadline, DeviceError},
     gate::Canceller,
     input::{
-        node::{Grabbed, Seen, failure},
-        wake::Waker,
+        node::{EVENTS_MAX, Grabbed, Seen, failure},
+        wake::{self, Waker},
     },
 };
 use evdev::KeyCode;
-use std::{collections::BTreeSet, io::Error, path::Path, sync::Arc};
+use std::{collections::BTreeSet, io::Error, os::fd::AsFd as _, path::Path, sync::Arc};
 use zeroize::Zeroizing;
+
+/// So often a node is read before the next one has its turn; a storm on one is not to silence the other.
+const READS_MAX: usize = 8;
 
 /// An open keyboard.
 pub struct Keyboard {
-    node: Grabbed,
+    nodes: Vec<Grabbed>,
     waker: Waker,
 }
 
 impl Keyboard {
-    /// Opens and grabs the node at `path`.
+    /// Opens and grabs the nodes at `paths`.
     ///
     /// # Errors
-    /// [`DeviceError::NotExclusive`] when somebody else reads it, [`DeviceError::Unsupported`] when it has
-    /// no keys, [`DeviceError::Denied`], [`DeviceError::Gone`].
-    pub fn open(path: &Path) -> Result<Self, DeviceError> {
-        let seen = Seen::open(path)?;
-        if !has_keys(&seen) {
-            return Err(DeviceError::Unsupported("this node has no keys"));
-        }
-        let node = seen.grab().map_err(|error| refusal(path, &error))?;
+    /// [`DeviceError::NotExclusive`] when somebody else has one, [`DeviceError::Unsupported`] when one has
+    /// no keys, [`DeviceError::Denied`], [`DeviceError::Gone`]. None is held then.
+    pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self, DeviceError> {
+        let nodes = paths.iter().map(|path| open_node(path.as_ref())).collect::<Result<_, _>>()?;
         let waker = Waker::new().map_err(|error| DeviceError::Gone(error.to_string()))?;
-        Ok(Self { node, waker })
+        Ok(Self { nodes, waker })
     }
+}
+
+fn open_node(path: &Path) -> Result<Grabbed, DeviceError> {
+    let seen = Seen::open(path)?;
+    if !has_keys(&seen) {
+        return Err(DeviceError::Unsupported("this node has no keys"));
+    }
+    seen.grab().map_err(|error| refusal(path, &error))
 }
 
 /// `BTN_MISC`: from here on codes are buttons.
@@ -59,17 +69,33 @@ fn refusal(path: &Path, error: &Error) -> DeviceError {
 
 impl KeySource for Keyboard {
     fn read(&mut self, deadline: Deadline) -> Result<Zeroizing<Vec<Raw>>, DeviceError> {
-        self.node.wait(&self.waker, Some(deadline))?;
+        let devices: Vec<_> = self.nodes.iter().map(|node| node.device().as_fd()).collect();
+        wake::wait_any(&devices, &self.waker, Some(deadline))?;
         if self.waker.take() {
             return Ok(Zeroizing::default());
         }
-        self.node.read()
+        let mut all = Zeroizing::new(Vec::with_capacity(self.nodes.len() * READS_MAX * EVENTS_MAX));
+        for node in &mut self.nodes {
+            // To its end, because a report may be cut where a read ends.
+            for _ in 0..READS_MAX {
+                let raws = node.read()?;
+                if raws.is_empty() {
+                    break;
+                }
+                all.extend_from_slice(&raws);
+            }
+        }
+        Ok(all)
     }
 
     fn held(&mut self) -> Result<BTreeSet<u16>, DeviceError> {
-        let state = self.node.device().get_key_state();
-        let state = state.map_err(|error| DeviceError::Gone(error.to_string()))?;
-        Ok(state.iter().map(|key| key.0).collect())
+        let mut held = BTreeSet::new();
+        for node in &self.nodes {
+            let state = node.device().get_key_state();
+            let state = state.map_err(|error| DeviceError::Gone(error.to_string()))?;
+            held.extend(state.iter().map(|key| key.0));
+        }
+        Ok(held)
     }
 
     fn canceller(&self) -> Option<Canceller> {
@@ -98,8 +124,8 @@ mod tests {
     fn what_is_no_keyboard_is_not_opened() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("event0");
-        assert!(matches!(Keyboard::open(&file), Err(DeviceError::Gone(_))));
+        assert!(matches!(Keyboard::open(&[&file]), Err(DeviceError::Gone(_))));
         std::fs::write(&file, b"not a device").unwrap();
-        assert!(matches!(Keyboard::open(&file), Err(DeviceError::Unsupported(_))));
+        assert!(matches!(Keyboard::open(&[&file]), Err(DeviceError::Unsupported(_))));
     }
 }

@@ -94,6 +94,11 @@ fn a_device_that_types_is_refused_with_place_and_reason() {
             "devices.card_reader",
             "azerty:1: no such keyboard layout; there are us",
         ),
+        (
+            "[devices.keypad]\nselector = '/dev/x'\nalso = ['tcp://h:1']\nmap = 'arrows'",
+            "devices.keypad",
+            "not a device node",
+        ),
         ("[devices.keypad]\nselector = 'sim:keypad'", "devices", "missing field `map`"),
         ("[devices.keypad]\nselector = 'sim:keypad'\nmap = 'abc'", "devices.keypad", "no such key map"),
         (
