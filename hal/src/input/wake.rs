@@ -78,6 +78,6 @@ mod tests {
         wait(&silent, &waker, None).unwrap();
         assert!(waker.take() && !waker.take());
         wait(&silent, &waker, Some(Deadline::after(Duration::from_millis(20)))).unwrap();
-        assert!((20..2000).contains(&begun.elapsed().as_millis()));
+        assert!(begun.elapsed() >= Duration::from_millis(20));
     }
 }

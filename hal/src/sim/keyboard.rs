@@ -66,6 +66,8 @@ pub(super) struct KeyboardSim {
     waiting: Option<VecDeque<Raw>>,
     held: BTreeSet<u16>,
     cancelled: bool,
+    /// While a text is typed, since when: the device pauses nowhere within it, whatever the hand's thread does.
+    typing_us: Option<u64>,
     pub(super) pulled: bool,
     /// Whether somebody else has it, so that it cannot be grabbed.
     pub(super) taken: bool,
@@ -75,6 +77,7 @@ impl KeyboardSim {
     pub(super) fn cable(&mut self, pulled: bool) {
         self.pulled = pulled;
         self.waiting = None;
+        self.typing_us = None;
         self.held.clear();
     }
 
@@ -88,20 +91,30 @@ impl KeyboardSim {
         let changed = if down { self.held.insert(code) } else { self.held.remove(&code) };
         let Some(waiting) = self.waiting.as_mut().filter(|_| !self.pulled) else { return false };
         if changed {
-            push(waiting, code::EV_KEY, code, i32::from(down));
-            push(waiting, code::EV_SYN, code::SYN_REPORT, 0);
+            let at_us = self.typing_us.unwrap_or_else(now_us);
+            push(waiting, Raw { at_us, kind: code::EV_KEY, code, value: i32::from(down) });
+            push(waiting, Raw { at_us, kind: code::EV_SYN, code: code::SYN_REPORT, value: 0 });
         }
         true
     }
+
+    /// What a reader gets now; none while it has to wait.
+    fn read(&mut self) -> Option<Result<Zeroizing<Vec<Raw>>, DeviceError>> {
+        if std::mem::take(&mut self.cancelled) {
+            return Some(Ok(Zeroizing::default()));
+        }
+        // Plugged in again or not: the reader that was open has lost it.
+        let Some(waiting) = &mut self.waiting else { return Some(Err(unplugged())) };
+        (!waiting.is_empty()).then(|| Ok(Zeroizing::new(waiting.drain(..).collect())))
+    }
 }
 
-fn push(waiting: &mut VecDeque<Raw>, kind: u16, code: u16, value: i32) {
-    let at_us = now_us();
+fn push(waiting: &mut VecDeque<Raw>, raw: Raw) {
     if waiting.len() >= BUFFER_EVENTS {
         waiting.clear();
-        waiting.push_back(Raw { at_us, kind: code::EV_SYN, code: code::SYN_DROPPED, value: 0 });
+        waiting.push_back(Raw { kind: code::EV_SYN, code: code::SYN_DROPPED, value: 0, ..raw });
     }
-    waiting.push_back(Raw { at_us, kind, code, value });
+    waiting.push_back(raw);
 }
 
 /// Opens the keyboard at `place`.
@@ -135,14 +148,13 @@ pub struct SimKeyboard {
 impl KeySource for SimKeyboard {
     fn read(&mut self, deadline: Deadline) -> Result<Zeroizing<Vec<Raw>>, DeviceError> {
         let place = self.place;
-        let read = self.world.wait(deadline.left(), |things| {
-            let keyboard = things.keyboard(place);
-            if std::mem::take(&mut keyboard.cancelled) {
-                return Some(Ok(Zeroizing::default()));
-            }
-            // Plugged in again or not: the reader that was open has lost it.
-            let Some(waiting) = &mut keyboard.waiting else { return Some(Err(unplugged())) };
-            (!waiting.is_empty()).then(|| Ok(Zeroizing::new(waiting.drain(..).collect())))
+        let read = self.world.wait(deadline.left(), |things| things.keyboard(place).read());
+        let read = read.or_else(|| {
+            self.world.wait(TYPE_WAIT, |things| {
+                let keyboard = things.keyboard(place);
+                let idle = keyboard.typing_us.is_none();
+                keyboard.read().or_else(|| idle.then(|| Ok(Zeroizing::default())))
+            })
         });
         self.world.notify();
         read.unwrap_or_else(|| Ok(Zeroizing::default()))
@@ -194,8 +206,10 @@ pub(super) fn type_garbage(world: &World, place: Place) -> bool {
 /// come up in reverse.
 pub(super) fn type_strokes(world: &World, place: Place, strokes: impl IntoIterator<Item = Vec<u16>>) -> bool {
     let mut strokes = strokes.into_iter().peekable();
-    while strokes.peek().is_some() {
-        let typed = world.wait(TYPE_WAIT, |things| {
+    world.change(|things| things.keyboard(place).typing_us = Some(now_us()));
+    let mut typed = true;
+    while typed && strokes.peek().is_some() {
+        let some = world.wait(TYPE_WAIT, |things| {
             let keyboard = things.keyboard(place);
             if keyboard.pulled {
                 return Some(false);
@@ -208,11 +222,10 @@ pub(super) fn type_strokes(world: &World, place: Place, strokes: impl IntoIterat
             typed
         });
         world.notify();
-        if typed != Some(true) {
-            return false;
-        }
+        typed = some == Some(true);
     }
-    true
+    world.change(|things| things.keyboard(place).typing_us = None);
+    typed
 }
 
 /// One key, down or up, whatever room there is; false without a reader.
