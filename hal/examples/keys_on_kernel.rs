@@ -7,7 +7,7 @@
 
 use evdev::{AttributeSet, EventType, InputEvent, KeyCode, raw_stream::RawDevice, uinput::VirtualDevice};
 use hal::{
-    Deadline, Event, Health,
+    Class, Deadline, Event, Health,
     factory::{self, Config, Devices, Site},
     keypad::{self, Kind, NavKey},
     keys::{Keyboard, now_us},
@@ -25,6 +25,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Nothing is to come; longer than the kernel waits before it repeats a key.
 const SILENCE: Duration = Duration::from_millis(700);
+
+/// What the keyboards call themselves.
+const NAME: &str = "hal test keyboard";
 
 const UP: u16 = 103;
 const VOLUME_UP: u16 = 115;
@@ -57,7 +60,7 @@ struct Plugged {
 impl Plugged {
     fn new(link: &Path) -> Self {
         let keys: AttributeSet<KeyCode> = (1..248).map(KeyCode).collect();
-        let builder = VirtualDevice::builder().unwrap().name("hal test keyboard").with_keys(&keys).unwrap();
+        let builder = VirtualDevice::builder().unwrap().name(NAME).with_keys(&keys).unwrap();
         let mut device = builder.build().unwrap();
         let mut nodes = device.enumerate_dev_nodes_blocking().unwrap().map(Result::unwrap);
         let node = nodes.find(|node| node.to_string_lossy().contains("event")).unwrap();
@@ -148,6 +151,8 @@ fn link(name: &str) -> PathBuf {
 fn what_a_scanner_types_reaches_nobody_else() {
     let link = link("alone");
     let mut plugged = Plugged::new(&link);
+    let listed = |found: &factory::Found| found.class == Class::Keypad && found.name.as_deref() == Ok(NAME);
+    assert!(factory::list().iter().any(listed));
     let mut other = plugged.other_reader();
     let desk = Desk::with("scanner", &link, "terminator = 'enter'");
     desk.until_health(&Health::Ready);

@@ -46,13 +46,14 @@ use crate::{
     device::{Class, EventSink},
     document::DocumentHandle,
     keypad::KeypadHandle,
+    keys,
     pointer::{self, PointerHandle},
     printer::{self, PrinterHandle, Profile},
     scanner::ScannerHandle,
     selector::Selector,
     transport::{Transport, file::WriteOnly, tcp::Tcp},
 };
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// Connecting to a network printer takes no longer.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
@@ -252,7 +253,8 @@ pub struct Found {
     pub name: Result<String, String>,
 }
 
-/// Devices on this machine that a driver here would take, those that may not be opened included.
+/// Devices on this machine that a driver here would take, those that may not be opened included. What looks
+/// like a keyboard is listed once, as a keypad: a scanner or a stripe reader that types looks the same.
 #[must_use]
 pub fn list() -> Vec<Found> {
     let found = |listed: pointer::evdev::Listed| Found {
@@ -261,7 +263,14 @@ pub fn list() -> Vec<Found> {
         driver: "evdev",
         name: listed.name,
     };
-    pointer::evdev::list().into_iter().map(found).collect()
+    let keypad = |(path, name): (PathBuf, String)| Found {
+        selector: Selector::Node(path),
+        class: Class::Keypad,
+        driver: "keys",
+        name: Ok(name),
+    };
+    let pointers = pointer::evdev::list().into_iter().map(found);
+    pointers.chain(keys::list().into_iter().map(keypad)).collect()
 }
 
 fn tcp(
@@ -324,6 +333,9 @@ fn sim_printer(
 #[cfg(feature = "sim")]
 fn sim_card(config: &CardConfig, site: &Site, sink: EventSink) -> Result<CardHandle, String> {
     let world = world(site)?;
+    if config.kind.is_some() || config.layout.is_some() || config.baud.is_some() {
+        return Err("kind, layout and baud are for a reader that types".to_owned());
+    }
     Ok(crate::card::spawn(move || sim::card::open(&world), config.options(), sink))
 }
 

@@ -44,6 +44,15 @@ impl Typing {
         Ok(Self { speaks, layout, baud: baud.unwrap_or(BAUD_DEFAULT), terminator, bytes_max })
     }
 
+    /// For a simulated device, which is a keyboard.
+    #[cfg(feature = "sim")]
+    fn wedge(self) -> Result<Self, String> {
+        match self.speaks {
+            Speaks::Wedge => Ok(self),
+            Speaks::Serial => Err("a simulated device types as a keyboard".to_owned()),
+        }
+    }
+
     fn over(&self, source: impl KeySource + 'static) -> Box<dyn TextSource> {
         let framer = Framer::new(self.terminator, self.bytes_max);
         Box::new(KeyText::new(Box::new(source), Typist::new(self.layout.clone()), framer))
@@ -131,7 +140,7 @@ pub(super) mod simulated {
         world: World,
         sink: EventSink,
     ) -> Result<ScannerHandle, String> {
-        let typing = scanner_typing(config)?;
+        let typing = scanner_typing(config)?.wedge()?;
         let open = move || {
             let text = typing.over(keyboard::open(&world, Place::Scanner)?);
             Ok(Box::new(TextScanner::new(text)) as Box<dyn Scanner>)
@@ -144,7 +153,7 @@ pub(super) mod simulated {
         world: World,
         sink: EventSink,
     ) -> Result<CardHandle, String> {
-        let typing = card_typing(config)?;
+        let typing = card_typing(config)?.wedge()?;
         let open = move || {
             let text = typing.over(keyboard::open(&world, Place::Stripe)?);
             Ok(Box::new(SwipeReader::new(text)) as Box<dyn CardReader>)

@@ -12,12 +12,18 @@ use crate::{
     device::{Deadline, DeviceError},
     gate::Canceller,
     input::{
-        node::{EVENTS_MAX, Grabbed, Seen, failure},
+        node::{EVENTS_MAX, Grabbed, Seen, failure, paths},
         wake::{self, Waker},
     },
 };
 use evdev::KeyCode;
-use std::{collections::BTreeSet, io::Error, os::fd::AsFd as _, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    io::Error,
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use zeroize::Zeroizing;
 
 /// So often a node is read before the next one has its turn; a storm on one is not to silence the other.
@@ -48,6 +54,15 @@ fn open_node(path: &Path) -> Result<Grabbed, DeviceError> {
         return Err(DeviceError::Unsupported("this node has no keys"));
     }
     seen.grab().map_err(|error| refusal(path, &error))
+}
+
+/// Nodes with keys of a keyboard, and what they call themselves; those that may not be opened are left out.
+pub(crate) fn list() -> Vec<(PathBuf, String)> {
+    let asked = |path: PathBuf| {
+        let seen = Seen::open(&path).ok().filter(has_keys)?;
+        Some((path, seen.device().name().unwrap_or("unnamed").to_owned()))
+    };
+    paths().into_iter().filter_map(asked).collect()
 }
 
 /// `BTN_MISC`: from here on codes are buttons.

@@ -18,6 +18,7 @@ mod tracker;
 pub use crate::input::{Raw, code, now_us};
 pub use data::DataError;
 pub use keyboard::Keyboard;
+pub(crate) use keyboard::list;
 pub use storm::Storm;
 pub use tracker::{Fed, Tracker};
 

@@ -99,6 +99,8 @@ fn a_device_that_types_is_refused_with_place_and_reason() {
             "devices.keypad",
             "not a device node",
         ),
+        ("[devices.scanner]\nselector = 'sim:scanner'\nkind = 'serial'", "devices.scanner", "as a keyboard"),
+        ("[devices.card_reader]\nselector = 'sim:card'\nkind = 'wedge'", "devices.card_reader", "that types"),
         ("[devices.keypad]\nselector = 'sim:keypad'", "devices", "missing field `map`"),
         ("[devices.keypad]\nselector = 'sim:keypad'\nmap = 'abc'", "devices.keypad", "no such key map"),
         (
