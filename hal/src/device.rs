@@ -5,7 +5,7 @@
 //!
 //! Never: waits without a limit. Deadlines are monotonic.
 
-use crate::{card, document, pointer, printer};
+use crate::{card, document, keypad, pointer, printer, scanner};
 use std::{
     collections::BTreeSet,
     sync::mpsc::SyncSender,
@@ -23,6 +23,10 @@ pub enum Class {
     DocumentScanner,
     /// Touch or mouse.
     Pointer,
+    /// Reads barcodes.
+    Scanner,
+    /// Keys with names, for who does not touch.
+    Keypad,
 }
 
 /// Whether a device can serve.
@@ -131,6 +135,9 @@ pub enum DeviceError {
     /// Somebody else holds it.
     #[error("the device is in use")]
     Busy,
+    /// It cannot be had alone, and what it says may not reach anybody else: it is not used at all.
+    #[error("the device cannot be had alone: {0}")]
+    NotExclusive(String),
     /// This user may not open it.
     #[error("no permission for {0}")]
     Denied(String),
@@ -160,6 +167,10 @@ pub enum Event {
     Document(document::Event),
     /// From touch or mouse.
     Pointer(pointer::Event),
+    /// From the barcode scanner.
+    Scanner(scanner::Event),
+    /// From the keypad.
+    Keypad(keypad::Event),
 }
 
 /// Where events go: one bounded channel for all devices.

@@ -14,6 +14,15 @@
 //! [devices.document_scanner]
 //! selector = "sim:document"
 //!
+//! [devices.scanner]
+//! selector = "/dev/kiosk/scanner"    # a keyboard wedge; kind = "serial" for a serial line
+//! terminator = "enter"               # any (the default), enter, tab or gap
+//!
+//! [devices.keypad]
+//! selector = "/dev/kiosk/keypad"
+//! also = ["/dev/kiosk/keypad-volume"]    # more nodes of the same keypad; may be left out
+//! map = "arrows"                         # or a file by its absolute path
+//!
 //! [[devices.pointer]]
 //! selector = "/dev/input/event3"
 //! rotation = 90
@@ -24,8 +33,12 @@
 //! only unplugged is no error, its health says so and it is found when it comes. Never: guesses a device.
 
 mod config;
+mod typing;
 
-pub use config::{CardConfig, Config, ConfigError, DocumentConfig, PointerConfig, PrinterConfig};
+pub use config::{
+    CardConfig, Config, ConfigError, DocumentConfig, KeypadConfig, PointerConfig, PrinterConfig,
+    ScannerConfig, Speaks,
+};
 
 #[cfg(feature = "sim")]
 use crate::sim;
@@ -34,8 +47,11 @@ use crate::{
     device::Deadline,
     device::{Class, EventSink},
     document::DocumentHandle,
+    keypad::KeypadHandle,
+    keys,
     pointer::{self, PointerHandle},
     printer::{self, PrinterHandle, Profile},
+    scanner::ScannerHandle,
     selector::Selector,
     transport::{
         Transport,
@@ -45,7 +61,7 @@ use crate::{
         usb::{self, Usb},
     },
 };
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// Connecting to a network printer takes no longer.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
@@ -67,6 +83,10 @@ pub struct Devices {
     pub card: Option<CardHandle>,
     /// Scans sheets.
     pub document: Option<DocumentHandle>,
+    /// Reads barcodes.
+    pub scanner: Option<ScannerHandle>,
+    /// Keys with names.
+    pub keypad: Option<KeypadHandle>,
     /// Touch panels and mice.
     pub pointers: Vec<PointerHandle>,
 }
@@ -84,6 +104,8 @@ enum Open {
     Card(fn(&CardConfig, &Site, EventSink) -> Result<CardHandle, String>),
     Document(fn(&DocumentConfig, &Site, EventSink) -> Result<DocumentHandle, String>),
     Pointer(fn(&PointerConfig, &Site, EventSink) -> Result<PointerHandle, String>),
+    Scanner(fn(&ScannerConfig, &Site, EventSink) -> Result<ScannerHandle, String>),
+    Keypad(fn(&KeypadConfig, &Site, EventSink) -> Result<KeypadHandle, String>),
 }
 
 impl Driver {
@@ -93,6 +115,8 @@ impl Driver {
             Open::Card(_) => Class::CardReader,
             Open::Document(_) => Class::DocumentScanner,
             Open::Pointer(_) => Class::Pointer,
+            Open::Scanner(_) => Class::Scanner,
+            Open::Keypad(_) => Class::Keypad,
         }
     }
 }
@@ -120,6 +144,21 @@ static DRIVERS: &[Driver] = &[
         takes: |selector| matches!(selector, Selector::Node(_)),
         open: Open::Pointer(evdev),
     },
+    Driver {
+        name: "stripe",
+        takes: |selector| matches!(selector, Selector::Node(_)),
+        open: Open::Card(|config, _, sink| typing::swipe(config, sink)),
+    },
+    Driver {
+        name: "barcode",
+        takes: |selector| matches!(selector, Selector::Node(_)),
+        open: Open::Scanner(|config, _, sink| typing::scanner(config, sink)),
+    },
+    Driver {
+        name: "keys",
+        takes: |selector| matches!(selector, Selector::Node(_)),
+        open: Open::Keypad(|config, _, sink| typing::keypad(config, sink)),
+    },
     #[cfg(feature = "sim")]
     Driver {
         name: "sim:printer",
@@ -136,6 +175,24 @@ static DRIVERS: &[Driver] = &[
     },
     #[cfg(feature = "sim")]
     Driver { name: "sim:touch", takes: |selector| is_sim(selector, "touch"), open: Open::Pointer(sim_touch) },
+    #[cfg(feature = "sim")]
+    Driver {
+        name: "sim:swipe",
+        takes: |selector| is_sim(selector, "swipe"),
+        open: Open::Card(|config, site, sink| typing::simulated::swipe(config, world(site)?, sink)),
+    },
+    #[cfg(feature = "sim")]
+    Driver {
+        name: "sim:scanner",
+        takes: |selector| is_sim(selector, "scanner"),
+        open: Open::Scanner(|config, site, sink| typing::simulated::scanner(config, world(site)?, sink)),
+    },
+    #[cfg(feature = "sim")]
+    Driver {
+        name: "sim:keypad",
+        takes: |selector| is_sim(selector, "keypad"),
+        open: Open::Keypad(|config, site, sink| typing::simulated::keypad(config, world(site)?, sink)),
+    },
 ];
 
 /// Opens every configured device.
@@ -167,6 +224,20 @@ pub fn open(config: &Config, site: &Site, sink: &EventSink) -> Result<Devices, C
             return Err(ConfigError::class(at));
         };
         devices.document = Some(open(document, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
+    }
+    if let Some(scanner) = &config.scanner {
+        let at = "devices.scanner";
+        let Open::Scanner(open) = find(Class::Scanner, &scanner.selector, at)? else {
+            return Err(ConfigError::class(at));
+        };
+        devices.scanner = Some(open(scanner, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
+    }
+    if let Some(keypad) = &config.keypad {
+        let at = "devices.keypad";
+        let Open::Keypad(open) = find(Class::Keypad, &keypad.selector, at)? else {
+            return Err(ConfigError::class(at));
+        };
+        devices.keypad = Some(open(keypad, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
     }
     for pointer in &config.pointers {
         let at = "devices.pointer";
@@ -202,7 +273,8 @@ pub struct Found {
 }
 
 /// Devices on this machine that a driver here would take, those that may not be opened included. That it is
-/// a printer which hangs on a serial port is for whoever plugged it in to know.
+/// a printer which hangs on a serial port is for whoever plugged it in to know. What looks like a keyboard is
+/// listed once, as a keypad: a scanner or a stripe reader that types looks the same.
 #[must_use]
 pub fn list() -> Vec<Found> {
     let pointer = |listed: pointer::evdev::Listed| Found {
@@ -223,8 +295,15 @@ pub fn list() -> Vec<Found> {
         driver: "serial",
         name: listed.name,
     };
+    let keypad = |(path, name): (PathBuf, String)| Found {
+        selector: Selector::Node(path),
+        class: Class::Keypad,
+        driver: "keys",
+        name: Ok(name),
+    };
     let printers = usb::find::list().into_iter().map(usb).chain(serial::list().into_iter().map(serial));
-    printers.chain(pointer::evdev::list().into_iter().map(pointer)).collect()
+    let pointers = pointer::evdev::list().into_iter().map(pointer);
+    printers.chain(pointers).chain(keys::list().into_iter().map(keypad)).collect()
 }
 
 fn usb_printer(
@@ -315,6 +394,9 @@ fn sim_printer(
 #[cfg(feature = "sim")]
 fn sim_card(config: &CardConfig, site: &Site, sink: EventSink) -> Result<CardHandle, String> {
     let world = world(site)?;
+    if config.kind.is_some() || config.layout.is_some() || config.baud.is_some() {
+        return Err("kind, layout and baud are for a reader that types".to_owned());
+    }
     Ok(crate::card::spawn(move || sim::card::open(&world), config.options(), sink))
 }
 

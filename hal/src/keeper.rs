@@ -101,6 +101,7 @@ impl HealthLine {
             DeviceError::Gone(_) => self.set(Health::Absent),
             DeviceError::TimedOut | DeviceError::Nonsense(_) => self.degraded(Trouble::NotTalking),
             DeviceError::Busy => self.degraded(Trouble::Offline),
+            DeviceError::NotExclusive(_) => self.set(Health::Faulted(not_exclusive_code(self.class))),
             DeviceError::Denied(_) => self.set(Health::Faulted(denied_code(self.class))),
             DeviceError::Unsupported(_) => self.set(Health::Faulted(unsupported_code(self.class))),
         }
@@ -113,6 +114,19 @@ fn denied_code(class: Class) -> &'static str {
         Class::CardReader => "E-CRD-DENIED",
         Class::DocumentScanner => "E-DOC-DENIED",
         Class::Pointer => "E-PTR-DENIED",
+        Class::Scanner => "E-SCN-DENIED",
+        Class::Keypad => "E-KPD-DENIED",
+    }
+}
+
+fn not_exclusive_code(class: Class) -> &'static str {
+    match class {
+        Class::ReceiptPrinter => "E-PRN-GRAB",
+        Class::CardReader => "E-CRD-GRAB",
+        Class::DocumentScanner => "E-DOC-GRAB",
+        Class::Pointer => "E-PTR-GRAB",
+        Class::Scanner => "E-SCN-GRAB",
+        Class::Keypad => "E-KPD-GRAB",
     }
 }
 
@@ -122,6 +136,8 @@ fn unsupported_code(class: Class) -> &'static str {
         Class::CardReader => "E-CRD-UNSUPPORTED",
         Class::DocumentScanner => "E-DOC-UNSUPPORTED",
         Class::Pointer => "E-PTR-UNSUPPORTED",
+        Class::Scanner => "E-SCN-UNSUPPORTED",
+        Class::Keypad => "E-KPD-UNSUPPORTED",
     }
 }
 

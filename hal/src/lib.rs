@@ -1,11 +1,12 @@
-//! Kiosk devices behind small traits: receipt printers, card readers, document scanners, touch.
+//! Kiosk devices behind small traits: receipt printers, card readers, document and barcode scanners,
+//! touch, keypads.
 //!
 //! Three layers, three kinds of file. A **transport** moves bytes with a deadline. A **codec** is
 //! pure: bytes to types and back, never a panic. A **driver** knows the sequence and the recovery.
 //! One thread owns one device; the world hears of it through one bounded channel of [`Event`]s.
 //!
 //! Promises: a command ends in exactly one completion; *printed* is said only with the printer's
-//! proof; a card reaches only the reader that was armed; nothing is printed twice by itself.
+//! proof; a card or a scan reaches only who armed its reader; nothing is printed twice by itself.
 //!
 //! Never: knows what a kiosk, a service or a citizen is; speaks words (only codes); logs card data.
 
@@ -13,13 +14,19 @@ pub mod card;
 pub mod device;
 pub mod document;
 pub mod factory;
+mod gate;
+mod input;
 mod keeper;
+pub mod keypad;
+pub mod keys;
 pub mod pointer;
 pub mod printer;
+pub mod scanner;
 pub mod selector;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod transport;
+pub mod wedge;
 
 pub use device::{Class, Deadline, DeviceError, Event, EventSink, Health, Trouble};
 pub use selector::Selector;

@@ -1,21 +1,18 @@
-//! The input gate and the reader's thread.
+//! The reader's gate and its thread.
 //!
 //! Promises: [`CardHandle::arm`] and [`CardHandle::disarm`] never wait for the reader or for the listener;
-//! the gate closes by itself with the delivery.
+//! the gate closes by itself with the delivery (see [`crate::gate`]).
 
-use super::{Canceller, CardReader, CardStatus, Event, ReaderKind, session::Session};
+use super::{Arming, CardReader, CardStatus, Event, ReaderKind, session::Session};
 use crate::{
     device::{self, Class, DeviceError, EventSink, Health},
-    keeper::{Backoff, HealthLine, Stop, Worker, lock},
+    gate::Gate,
+    keeper::{Backoff, HealthLine, Worker, lock},
 };
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-
-/// One opening of the gate; later ones are greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Arming(u64);
 
 /// How a reader is looked after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,65 +30,34 @@ impl Default for Options {
 /// What the handle and the thread share.
 #[derive(Default)]
 pub(super) struct Shared {
-    gate: Mutex<Gate>,
-    canceller: Mutex<Option<Canceller>>,
-    pub(super) stop: Stop,
+    pub(super) gate: Gate,
+    seen: Mutex<Seen>,
 }
 
-struct Gate {
-    armed: Option<Arming>,
-    last: u64,
-    dropped: u64,
+struct Seen {
     status: CardStatus,
     kind: Option<ReaderKind>,
 }
 
-impl Default for Gate {
+impl Default for Seen {
     fn default() -> Self {
-        Self { armed: None, last: 0, dropped: 0, status: CardStatus::Absent, kind: None }
+        Self { status: CardStatus::Absent, kind: None }
     }
 }
 
 impl Shared {
-    pub(super) fn armed(&self) -> Option<Arming> {
-        lock(&self.gate).armed
-    }
-
-    /// Closes the gate for the delivery under `arming`; false, and counted, when it is open no more.
-    pub(super) fn close(&self, arming: Arming) -> bool {
-        let mut gate = lock(&self.gate);
-        let open = gate.armed == Some(arming);
-        if open {
-            gate.armed = None;
-        } else {
-            gate.dropped += 1;
-        }
-        open
-    }
-
-    pub(super) fn count_dropped(&self) {
-        lock(&self.gate).dropped += 1;
-    }
-
     pub(super) fn show(&self, status: CardStatus) {
-        lock(&self.gate).status = status;
+        lock(&self.seen).status = status;
     }
 
     fn attach(&self, reader: &dyn CardReader) {
-        lock(&self.gate).kind = Some(reader.kind());
-        *lock(&self.canceller) = reader.canceller();
+        lock(&self.seen).kind = Some(reader.kind());
+        self.gate.attach(reader.canceller());
     }
 
     fn detach(&self) {
-        *lock(&self.canceller) = None;
+        self.gate.attach(None);
         self.show(CardStatus::Absent);
-    }
-
-    fn wake(&self) {
-        let canceller = lock(&self.canceller).clone();
-        if let Some(cancel) = canceller {
-            cancel();
-        }
     }
 }
 
@@ -105,39 +71,33 @@ pub struct CardHandle {
 impl CardHandle {
     /// Opens the gate for one card. A card already in is read, unless it was read before or forgotten.
     pub fn arm(&self) -> Arming {
-        let arming = {
-            let mut gate = lock(&self.shared.gate);
-            gate.last += 1;
-            let arming = Arming(gate.last);
-            gate.armed = Some(arming);
-            arming
-        };
-        self.shared.wake();
+        let arming = self.shared.gate.arm();
+        self.shared.gate.wake();
         arming
     }
 
     /// Closes the gate. A [`Event::Read`] sent before this call is known by its arming.
     pub fn disarm(&self) {
-        lock(&self.shared.gate).armed = None;
-        self.shared.wake();
+        self.shared.gate.disarm();
+        self.shared.gate.wake();
     }
 
     /// What is in the reader, as last heard; asks nobody.
     #[must_use]
     pub fn status(&self) -> CardStatus {
-        lock(&self.shared.gate).status
+        lock(&self.shared.seen).status
     }
 
     /// How a card is presented, once the reader was open.
     #[must_use]
     pub fn kind(&self) -> Option<ReaderKind> {
-        lock(&self.shared.gate).kind
+        lock(&self.shared.seen).kind
     }
 
     /// How many cards came or were read while nobody had asked for one.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        lock(&self.shared.gate).dropped
+        self.shared.gate.dropped()
     }
 }
 
@@ -148,10 +108,14 @@ pub fn spawn(
     sink: EventSink,
 ) -> CardHandle {
     let shared = Arc::new(Shared::default());
-    let (woken, stop) = (shared.clone(), shared.stop.clone());
+    let (woken, stop) = (shared.clone(), shared.gate.stop.clone());
     let (inside, heard) = (shared.clone(), sink.clone());
-    let worker =
-        Worker::spawn("hal-card", stop, move || woken.wake(), move || run(open, options, &inside, &heard));
+    let worker = Worker::spawn(
+        "hal-card",
+        stop,
+        move || woken.gate.wake(),
+        move || run(open, options, &inside, &heard),
+    );
     let worker = worker.inspect_err(|error| {
         tracing::error!(%error, "no thread for the card reader");
         HealthLine::new(Class::CardReader, sink).set(Health::Faulted("E-CRD-THREAD"));
@@ -187,7 +151,7 @@ fn run(
             Ok(()) => return,
             Err(error) => line.failed(&error),
         }
-        if shared.stop.wait(backoff.next_wait()) {
+        if shared.gate.stop.wait(backoff.next_wait()) {
             return;
         }
     }

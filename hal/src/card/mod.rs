@@ -19,12 +19,16 @@ mod gate;
 pub mod library;
 pub mod payment;
 mod session;
+pub mod stripe;
+mod swipe;
 pub mod track;
 
-pub use gate::{Arming, CardHandle, Options, spawn};
+pub use crate::gate::{Arming, Canceller};
+pub use gate::{CardHandle, Options, spawn};
+pub use swipe::SwipeReader;
 
 use crate::device::{Deadline, DeviceError};
-use std::{fmt, sync::Arc};
+use std::fmt;
 use track::TrackFault;
 use zeroize::Zeroizing;
 
@@ -215,10 +219,6 @@ pub enum CardError {
     #[error("the card reader failed")]
     Device(#[from] DeviceError),
 }
-
-/// Gets a reader out of [`CardReader::wait_change`], from any thread. A call made while nothing waits
-/// ends the next wait.
-pub type Canceller = Arc<dyn Fn() + Send + Sync>;
 
 /// One card reader, open. Calls a reader cannot do return [`DeviceError::Unsupported`].
 pub trait CardReader: Send {

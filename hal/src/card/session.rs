@@ -10,8 +10,8 @@
 //! two looks. Never: reads a card twice, or one that was forgotten.
 
 use super::{
-    CardError, CardReader, CardStatus, Event, Options, ReaderKind, Slot,
-    gate::{Arming, Shared, tell},
+    Arming, CardError, CardReader, CardStatus, Event, Options, ReaderKind, Slot,
+    gate::{Shared, tell},
     payment,
 };
 use crate::{
@@ -80,9 +80,9 @@ impl<'a> Session<'a> {
         let mut slot = reader.status(Deadline::after(STATUS_WAIT))?;
         self.answered = true;
         let slice = if reader.canceller().is_some() { IDLE_WAIT } else { SLICE_WAIT };
-        while !self.shared.stop.raised() {
+        while !self.shared.gate.stop.raised() {
             self.look(slot, reader);
-            if let (Card::Unread, Some(arming)) = (self.card, self.shared.armed()) {
+            if let (Card::Unread, Some(arming)) = (self.card, self.shared.gate.armed()) {
                 self.read(arming, reader)?;
             }
             self.check_forgotten();
@@ -107,7 +107,7 @@ impl<'a> Session<'a> {
         }
         if another && !here {
             self.tell(Event::Inserted);
-            match self.shared.armed() {
+            match self.shared.gate.armed() {
                 Some(_) => self.tell(Event::Torn),
                 None => self.drop_card(reader),
             }
@@ -124,7 +124,7 @@ impl<'a> Session<'a> {
         if status == CardStatus::Mute {
             self.tell(Event::Mute);
             self.done();
-        } else if self.shared.armed().is_none() {
+        } else if self.shared.gate.armed().is_none() {
             self.drop_card(reader);
             self.forgotten_at = Some(Deadline::after(self.options.removal_wait));
         }
@@ -138,7 +138,7 @@ impl<'a> Session<'a> {
 
     /// Nobody asked for this card now; one that stays in may still be asked for.
     fn drop_card(&mut self, reader: &mut dyn CardReader) {
-        self.shared.count_dropped();
+        self.shared.gate.count_dropped();
         self.tell(Event::Dropped);
         if reader.kind() == ReaderKind::Swipe {
             reader.discard();
@@ -151,7 +151,7 @@ impl<'a> Session<'a> {
     fn read(&mut self, arming: Arming, reader: &mut dyn CardReader) -> Result<(), DeviceError> {
         let event = match reader.read_identifier(Deadline::after(READ_WAIT)) {
             Ok(card) if payment::is_payment_number(card.number.expose()) => Event::RefusedPaymentCard,
-            Ok(card) if self.shared.close(arming) => Event::Read { arming, card },
+            Ok(card) if self.shared.gate.close(arming) => Event::Read { arming, card },
             Ok(_) => Event::Dropped,
             Err(CardError::Payment) => Event::RefusedPaymentCard,
             Err(CardError::Torn) => Event::Torn,

@@ -9,6 +9,7 @@ use crate::{
     printer::Profile,
     selector::Selector,
     transport::serial::{Baud, Flow, Settings},
+    wedge::Terminator,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -23,6 +24,10 @@ pub struct Config {
     pub card_reader: Option<CardConfig>,
     /// `[devices.document_scanner]`
     pub document_scanner: Option<DocumentConfig>,
+    /// `[devices.scanner]`
+    pub scanner: Option<ScannerConfig>,
+    /// `[devices.keypad]`
+    pub keypad: Option<KeypadConfig>,
     /// `[[devices.pointer]]`
     #[serde(default, rename = "pointer")]
     pub pointers: Vec<PointerConfig>,
@@ -53,6 +58,59 @@ pub struct CardConfig {
     /// See [`card::Options::removal_wait`]; seconds, 20 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removal_wait_s: Option<u16>,
+    /// For a stripe reader at a node: how it speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Speaks>,
+    /// For a wedge: the layout it types in, `us` when left out, or a file by its absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// For a serial line: bits a second, 9600 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baud: Option<u32>,
+}
+
+/// How a device at a node speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Speaks {
+    /// It types, as a keyboard.
+    #[default]
+    Wedge,
+    /// On a serial line.
+    Serial,
+}
+
+/// The barcode scanner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScannerConfig {
+    /// Which device.
+    pub selector: Selector,
+    /// How it speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Speaks>,
+    /// What it sends after each scan.
+    #[serde(default)]
+    pub terminator: Terminator,
+    /// For a wedge: the layout it types in, `us` when left out, or a file by its absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// For a serial line: bits a second, 9600 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baud: Option<u32>,
+}
+
+/// The keypad.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeypadConfig {
+    /// Which device.
+    pub selector: Selector,
+    /// More nodes of the same device, such as its volume keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Selector>,
+    /// Which key sends what: a map that comes with this crate, or a file by its absolute path.
+    pub map: String,
 }
 
 /// The document scanner.
@@ -150,7 +208,6 @@ impl PrinterConfig {
 }
 
 impl CardConfig {
-    #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the only card reader is simulated"))]
     pub(super) fn options(&self) -> card::Options {
         let given = self.removal_wait_s.map(|s| Duration::from_secs(u64::from(s)));
         card::Options { removal_wait: given.unwrap_or(card::Options::default().removal_wait) }

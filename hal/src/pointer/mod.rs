@@ -16,6 +16,7 @@ pub mod evdev;
 pub mod feed;
 pub mod slots;
 
+pub use crate::input::now_us;
 pub use calibration::{Calibration, Rotation};
 pub use feed::{FeedError, PointerFeed};
 
@@ -58,14 +59,6 @@ pub enum Kind {
     Up,
     /// It is gone and nobody saw it lift: undo the press, click nothing.
     Cancel,
-}
-
-/// `CLOCK_MONOTONIC` in microseconds.
-#[must_use]
-pub fn now_us() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let us = now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1_000);
-    u64::try_from(us).unwrap_or(0)
 }
 
 /// A pointer device that is kept open; dropping it lets the device go.

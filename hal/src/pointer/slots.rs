@@ -19,42 +19,10 @@
 //!
 //! Never: reads a clock, a device; trusts a slot number or a range.
 
+pub use crate::input::{Raw, code};
+
 use super::{Event, Kind, SLOTS_MAX};
 use std::collections::VecDeque;
-
-/// Event types and codes, `linux/input-event-codes.h`.
-pub mod code {
-    #![expect(missing_docs, reason = "the kernel's names")]
-    pub const EV_SYN: u16 = 0;
-    pub const EV_KEY: u16 = 1;
-    pub const EV_REL: u16 = 2;
-    pub const EV_ABS: u16 = 3;
-    pub const SYN_REPORT: u16 = 0;
-    pub const SYN_DROPPED: u16 = 3;
-    pub const REL_X: u16 = 0;
-    pub const REL_Y: u16 = 1;
-    pub const ABS_X: u16 = 0;
-    pub const ABS_Y: u16 = 1;
-    pub const ABS_MT_SLOT: u16 = 0x2f;
-    pub const ABS_MT_POSITION_X: u16 = 0x35;
-    pub const ABS_MT_POSITION_Y: u16 = 0x36;
-    pub const ABS_MT_TRACKING_ID: u16 = 0x39;
-    pub const BTN_LEFT: u16 = 0x110;
-    pub const BTN_TOUCH: u16 = 0x14a;
-}
-
-/// One `struct input_event`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Raw {
-    /// Its time stamp, microseconds.
-    pub at_us: u64,
-    /// `EV_...`.
-    pub kind: u16,
-    /// `SYN_...`, `ABS_...`, `BTN_...`.
-    pub code: u16,
-    /// Its value.
-    pub value: i32,
-}
 
 /// The range of an axis, `struct input_absinfo`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -391,6 +391,7 @@ fn code(error: &DeviceError) -> &'static str {
         DeviceError::Gone(_) => "E-PRN-GONE",
         DeviceError::TimedOut => "E-PRN-SILENT",
         DeviceError::Busy => "E-PRN-BUSY",
+        DeviceError::NotExclusive(_) => "E-PRN-GRAB",
         DeviceError::Denied(_) => "E-PRN-DENIED",
         DeviceError::Nonsense(_) => "E-PRN-NONSENSE",
         DeviceError::Unsupported(_) => "E-PRN-UNSUPPORTED",

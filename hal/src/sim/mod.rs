@@ -2,6 +2,7 @@
 
 pub mod card;
 pub mod document;
+pub mod keyboard;
 mod page;
 pub mod picture;
 mod picture_decode;

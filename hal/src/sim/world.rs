@@ -1,5 +1,5 @@
 //! The world outside one process's simulated devices: a hand that puts cards in, lays sheets down,
-//! touches glass, pulls cables.
+//! touches glass, presses keys, holds codes under a scanner, pulls cables.
 //!
 //! Promises: what a hand does is there when its function returns; a device that waits is woken, not
 //! polled. Never: reaches into a driver: the drivers see cards, bits and cables only.
@@ -7,6 +7,7 @@
 use super::{
     card::CardSim,
     document::ScannerSim,
+    keyboard::{self, KeyboardSim, Place},
     pointer::TouchSim,
     printer::{PrinterPanel, SimPrinter},
 };
@@ -16,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-pub use super::{card::CardKind, document::SheetKind};
+pub use super::{card::CardKind, document::SheetKind, keyboard::Symbol};
 
 /// Dots on a line of the printer, 80 mm paper at 203 dots an inch.
 const PRINTER_DOTS: usize = 576;
@@ -39,6 +40,19 @@ pub(super) struct Things {
     pub(super) card: CardSim,
     pub(super) scanner: ScannerSim,
     pub(super) touch: TouchSim,
+    barcode: KeyboardSim,
+    stripe: KeyboardSim,
+    keypad: KeyboardSim,
+}
+
+impl Things {
+    pub(super) fn keyboard(&mut self, place: Place) -> &mut KeyboardSim {
+        match place {
+            Place::Scanner => &mut self.barcode,
+            Place::Stripe => &mut self.stripe,
+            Place::Keypad => &mut self.keypad,
+        }
+    }
 }
 
 impl Default for World {
@@ -48,7 +62,7 @@ impl Default for World {
 }
 
 impl World {
-    /// An empty world: every device plugged in, paper for 80 mm, no card, no sheet, no finger.
+    /// An empty world: every device plugged in, paper for 80 mm, no card, no sheet, no finger, no key.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -113,6 +127,54 @@ impl World {
         self.press(0, x, y) && self.release(0)
     }
 
+    /// Holds something under the barcode scanner; false when the scanner could not pass it on.
+    pub fn scan(&self, symbol: &Symbol) -> bool {
+        let typed = |text: &str| keyboard::type_text(self, Place::Scanner, text);
+        match symbol {
+            Symbol::Text(text) => typed(&format!("{text}\r")),
+            Symbol::NoEnd(text) => typed(text),
+            Symbol::CutOff(text) => {
+                let half: String = text.chars().take(text.chars().count() / 2).collect();
+                let begun = typed(&half);
+                self.unplug(Class::Scanner);
+                begun
+            }
+            Symbol::Garbage => keyboard::type_garbage(self, Place::Scanner),
+        }
+    }
+
+    /// Pulls a card through the stripe reader `sim:swipe`, which types its tracks, sentinels included.
+    pub fn swipe(&self, tracks: &str) -> bool {
+        keyboard::type_text(self, Place::Stripe, tracks)
+    }
+
+    /// Presses or lets go a key of the keypad, by its code; false when no keypad is connected.
+    pub fn key(&self, code: u16, down: bool) -> bool {
+        keyboard::press(self, Place::Keypad, code, down)
+    }
+
+    /// Presses a key of the keypad and lets it go, once the keypad has room for it; false when it has not.
+    pub fn tap(&self, code: u16) -> bool {
+        keyboard::type_strokes(self, Place::Keypad, [vec![code]])
+    }
+
+    /// A keyboard that goes mad: so many presses of one key at once. False when it is not connected.
+    pub fn key_storm(&self, place: Place, code: u16, presses: usize) -> bool {
+        keyboard::storm(self, place, code, presses)
+    }
+
+    /// Lets `code` go while `other` is pressed so often, at once, that the kernel loses both. False when the
+    /// keyboard is not connected.
+    pub fn lose_key(&self, place: Place, code: u16, other: u16) -> bool {
+        keyboard::lose(self, place, code, other)
+    }
+
+    /// Somebody else takes a keyboard, or lets it go: while it is taken nobody can have it alone. One that is
+    /// open stays open.
+    pub fn take_keyboard(&self, place: Place, taken: bool) {
+        self.change(|things| things.keyboard(place).taken = taken);
+    }
+
     /// Pulls a device's cable.
     pub fn unplug(&self, class: Class) {
         self.cable(class, true);
@@ -127,12 +189,17 @@ impl World {
         match class {
             Class::ReceiptPrinter if pulled => self.inner.printer.unplug(),
             Class::ReceiptPrinter => self.inner.printer.plug_in(),
-            Class::CardReader | Class::DocumentScanner | Class::Pointer => {}
+            Class::CardReader | Class::DocumentScanner | Class::Pointer | Class::Scanner | Class::Keypad => {}
         }
         self.change(|things| match class {
-            Class::CardReader => things.card.pulled = pulled,
+            Class::CardReader => {
+                things.card.pulled = pulled;
+                things.stripe.cable(pulled);
+            }
             Class::DocumentScanner => things.scanner.pulled = pulled,
             Class::Pointer => things.touch.cable(pulled),
+            Class::Scanner => things.barcode.cable(pulled),
+            Class::Keypad => things.keypad.cable(pulled),
             Class::ReceiptPrinter => {}
         });
     }
@@ -141,6 +208,11 @@ impl World {
         let done = act(&mut lock(&self.inner.things));
         self.inner.changed.notify_all();
         done
+    }
+
+    /// Wakes who waits, after a wait that changed something.
+    pub(super) fn notify(&self) {
+        self.inner.changed.notify_all();
     }
 
     /// Waits until `look` sees something; `None` after `limit`.

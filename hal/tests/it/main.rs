@@ -6,6 +6,8 @@ mod card;
 mod desk;
 #[cfg(feature = "sim")]
 mod document;
+#[cfg(feature = "sim")]
+mod keypad;
 mod pointer;
 #[cfg(feature = "sim")]
 mod printer;
@@ -15,5 +17,10 @@ mod printer_faults;
 mod printer_lines;
 #[cfg(feature = "sim")]
 mod printer_picture;
+#[cfg(feature = "sim")]
+mod scanner;
+mod serial;
+#[cfg(feature = "sim")]
+mod swipe;
 #[cfg(feature = "sim")]
 mod world;

@@ -188,7 +188,8 @@ fn listing_names_a_driver_for_each_device() {
         let driver = match found.class {
             Class::ReceiptPrinter => ["usb", "serial"].as_slice(),
             Class::Pointer => &["evdev"],
-            Class::CardReader | Class::DocumentScanner => &[],
+            Class::Keypad => &["keys"],
+            Class::CardReader | Class::DocumentScanner | Class::Scanner => &[],
         };
         assert!(driver.contains(&found.driver), "{found:?}");
         let text = found.selector.to_string();

@@ -80,7 +80,7 @@ fn a_garbled_config_is_refused_with_place_and_reason() {
         (
             "[devices.card_reader]\nselector = '08e6:3437'",
             "devices.card_reader",
-            "no driver takes '08e6:3437' (there are: sim:card)",
+            "no driver takes '08e6:3437' (there are: stripe, sim:card, sim:swipe)",
         ),
         (
             "[devices.document_scanner]\nselector = 'sim:card'",
@@ -96,10 +96,57 @@ fn a_garbled_config_is_refused_with_place_and_reason() {
 }
 
 #[test]
+fn a_device_that_types_is_refused_with_place_and_reason() {
+    for (config, place, reason) in [
+        (
+            "[devices.scanner]\nselector = 'tcp://h:1'",
+            "devices.scanner",
+            "no driver takes 'tcp://h:1' (there are: barcode, sim:scanner)",
+        ),
+        (
+            "[devices.scanner]\nselector = 'sim:scanner'\nterminator = 'cr'",
+            "devices",
+            "unknown variant `cr`, expected one of `any`, `enter`, `tab`, `gap`",
+        ),
+        ("[devices.scanner]\nselector = '/dev/x'\nbaud = 9600", "devices.scanner", "baud is for kind"),
+        (
+            "[devices.scanner]\nselector = '/dev/x'\nkind = 'serial'\nlayout = 'us'",
+            "devices.scanner",
+            "layout is for kind",
+        ),
+        (
+            "[devices.card_reader]\nselector = '/dev/x'\nlayout = 'azerty'",
+            "devices.card_reader",
+            "azerty:1: no such keyboard layout; there are us",
+        ),
+        (
+            "[devices.keypad]\nselector = '/dev/x'\nalso = ['tcp://h:1']\nmap = 'arrows'",
+            "devices.keypad",
+            "not a device node",
+        ),
+        ("[devices.scanner]\nselector = 'sim:scanner'\nkind = 'serial'", "devices.scanner", "as a keyboard"),
+        ("[devices.card_reader]\nselector = 'sim:card'\nkind = 'wedge'", "devices.card_reader", "that types"),
+        ("[devices.keypad]\nselector = 'sim:keypad'", "devices", "missing field `map`"),
+        ("[devices.keypad]\nselector = 'sim:keypad'\nmap = 'abc'", "devices.keypad", "no such key map"),
+        (
+            "[devices.keypad]\nselector = 'sim:keypad'\nmap = 'storm-audionav'",
+            "devices.keypad",
+            "storm-audionav has to be learned on the device (up, down, right, ",
+        ),
+    ] {
+        let error = refused(config);
+        assert_eq!(error.what, place, "{error}");
+        assert!(error.reason.contains(reason), "{error}");
+    }
+}
+
+#[test]
 fn a_config_prints_back_as_given() {
     let text = "[devices.printer]\nselector = '/dev/ttyS9'\nprofile = 'generic-80'\n\
                 baud = 9600\nflow = 'none'\n\
                 [devices.card_reader]\nselector = 'sim:card'\nremoval_wait_s = 5\n\
+                [devices.scanner]\nselector = '/dev/kiosk/scanner'\nkind = 'serial'\nbaud = 115200\n\
+                terminator = 'enter'\n[devices.keypad]\nselector = '/dev/kiosk/keypad'\nmap = 'arrows'\n\
                 [[devices.pointer]]\nselector = '/dev/input/event3'\nrotation = 270\n\
                 [outbox]\nfolder = '/var/lib/kiosk'";
     let config = Config::from_toml(text).unwrap();

@@ -89,7 +89,7 @@ pub(super) fn health(class: Class, health: &Health) -> Option<Event> {
         Class::ReceiptPrinter => Device::Printer,
         Class::CardReader => Device::CardReader,
         Class::DocumentScanner => Device::DocumentScanner,
-        Class::Pointer => return None,
+        Class::Pointer | Class::Scanner | Class::Keypad => return None,
     };
     let condition = match health {
         Health::Absent | Health::Opening => Condition::Missing,

@@ -155,6 +155,9 @@ fn hear_device(event: hal::Event) {
                 Kind::Move => {}
             }
         }
+        // No page asks for a scan or is walked by keys yet; what was said is not noted.
+        hal::Event::Scanner(_) => tracing::debug!("a scan, which no page uses"),
+        hal::Event::Keypad(_) => tracing::debug!("a key of the keypad, which no page uses"),
     }
 }
 

@@ -7,7 +7,6 @@
 //! Promises: a device that cannot be grabbed is not read; every finger is cancelled when the device goes.
 //! Never: the `evdev` crate's own re-sync, which invents touches at the left edge for protocol B.
 
-mod ioctl;
 mod node;
 
 use super::{Calibration, Event, PointerHandle, Rotation, now_us};
@@ -99,7 +98,7 @@ impl Thread {
                 Ok(raws) => raws,
                 Err(error) => return error,
             };
-            for raw in raws {
+            for raw in raws.iter().copied() {
                 match node.tracker.feed(raw) {
                     Fed::More => {}
                     Fed::NeedsSync => {

@@ -11,7 +11,7 @@ use rustix::{
 };
 
 /// The values of one `ABS_MT_...` axis by slot.
-pub(super) type Slots = [i32; SLOTS_MAX as usize];
+pub(crate) type Slots = [i32; SLOTS_MAX as usize];
 
 /// `struct input_mt_request_layout`.
 #[repr(C)]
@@ -29,7 +29,7 @@ const CLOCK_MONOTONIC: i32 = 1;
 /// # Errors
 /// `EINVAL` for a device without slots.
 #[expect(unsafe_code, reason = "an ioctl without a safe wrapper")]
-pub(super) fn mt_slots(device: BorrowedFd<'_>, code: u16) -> io::Result<Slots> {
+pub(crate) fn mt_slots(device: BorrowedFd<'_>, code: u16) -> io::Result<Slots> {
     let mut request = Request { code: u32::from(code), values: [-1; SLOTS_MAX as usize] };
     // SAFETY: the kernel reads `code` and writes at most the size encoded in the request number, which is
     // the size of `Request`; every bit pattern is a valid `i32`.
@@ -42,7 +42,7 @@ pub(super) fn mt_slots(device: BorrowedFd<'_>, code: u16) -> io::Result<Slots> {
 /// # Errors
 /// `EINVAL` on a kernel older than 3.4.
 #[expect(unsafe_code, reason = "an ioctl without a safe wrapper")]
-pub(super) fn use_monotonic_clock(device: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn use_monotonic_clock(device: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the kernel only reads one int.
     unsafe { ioctl(device, Setter::<EVIOCSCLOCKID, i32>::new(CLOCK_MONOTONIC)) }
 }

@@ -1,0 +1,176 @@
+//! Opening what types: barcode scanners and stripe readers, as a keyboard or on a serial line; keypads.
+//!
+//! Promises: a layout or a key map that cannot be used is refused before anything is opened. Never: opens a
+//! node that others read too.
+
+use super::config::{CardConfig, KeypadConfig, ScannerConfig, Speaks};
+use crate::{
+    card::{self, CardHandle, CardReader, SwipeReader, stripe::STRIPE_BYTES_MAX},
+    device::{DeviceError, EventSink},
+    keypad::{self, KeyMap, KeypadHandle, NavKey},
+    keys::{KeySource, Keyboard},
+    scanner::{self, SCAN_BYTES_MAX, Scanner, ScannerHandle, TextScanner},
+    selector::Selector,
+    wedge::{BAUD_DEFAULT, Framer, KeyText, Layout, SerialText, Terminator, TextSource, Typist},
+};
+use std::path::{Path, PathBuf};
+
+/// The layout of a device that was not told another one.
+const LAYOUT_DEFAULT: &str = "us";
+
+/// How a device types.
+struct Typing {
+    speaks: Speaks,
+    layout: Layout,
+    baud: u32,
+    terminator: Terminator,
+    bytes_max: usize,
+}
+
+impl Typing {
+    fn new(
+        speaks: Option<Speaks>,
+        layout: Option<&str>,
+        baud: Option<u32>,
+        (terminator, bytes_max): (Terminator, usize),
+    ) -> Result<Self, String> {
+        let speaks = speaks.unwrap_or_default();
+        match (speaks, layout, baud) {
+            (Speaks::Wedge, _, Some(_)) => return Err("baud is for kind = \"serial\"".to_owned()),
+            (Speaks::Serial, Some(_), _) => return Err("layout is for kind = \"wedge\"".to_owned()),
+            (Speaks::Wedge, _, None) | (Speaks::Serial, None, _) => {}
+        }
+        let layout = Layout::named(layout.unwrap_or(LAYOUT_DEFAULT)).map_err(|error| error.to_string())?;
+        Ok(Self { speaks, layout, baud: baud.unwrap_or(BAUD_DEFAULT), terminator, bytes_max })
+    }
+
+    /// For a simulated device, which is a keyboard.
+    #[cfg(feature = "sim")]
+    fn wedge(self) -> Result<Self, String> {
+        match self.speaks {
+            Speaks::Wedge => Ok(self),
+            Speaks::Serial => Err("a simulated device types as a keyboard".to_owned()),
+        }
+    }
+
+    fn over(&self, source: impl KeySource + 'static) -> Box<dyn TextSource> {
+        let framer = Framer::new(self.terminator, self.bytes_max);
+        Box::new(KeyText::new(Box::new(source), Typist::new(self.layout.clone()), framer))
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn TextSource>, DeviceError> {
+        match self.speaks {
+            Speaks::Wedge => Ok(self.over(Keyboard::open(&[path])?)),
+            Speaks::Serial => {
+                let framer = Framer::new(self.terminator, self.bytes_max);
+                Ok(Box::new(SerialText::open(path, self.baud, framer)?))
+            }
+        }
+    }
+}
+
+fn scanner_typing(config: &ScannerConfig) -> Result<Typing, String> {
+    let frame = (config.terminator, SCAN_BYTES_MAX);
+    Typing::new(config.kind, config.layout.as_deref(), config.baud, frame)
+}
+
+fn card_typing(config: &CardConfig) -> Result<Typing, String> {
+    // Some readers send Enter between tracks: only silence ends a card.
+    let frame = (Terminator::Gap, STRIPE_BYTES_MAX);
+    Typing::new(config.kind, config.layout.as_deref(), config.baud, frame)
+}
+
+fn node(selector: &Selector) -> Result<PathBuf, String> {
+    match selector {
+        Selector::Node(path) => Ok(path.clone()),
+        Selector::Usb { .. } | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) => {
+            Err("not a device node".to_owned())
+        }
+    }
+}
+
+/// A barcode scanner at a node.
+pub(super) fn scanner(config: &ScannerConfig, sink: EventSink) -> Result<ScannerHandle, String> {
+    let (path, typing) = (node(&config.selector)?, scanner_typing(config)?);
+    let open = move || Ok(Box::new(TextScanner::new(typing.open(&path)?)) as Box<dyn Scanner>);
+    Ok(scanner::spawn(&config.selector.to_string(), open, sink))
+}
+
+/// A stripe reader at a node.
+pub(super) fn swipe(config: &CardConfig, sink: EventSink) -> Result<CardHandle, String> {
+    let (path, typing) = (node(&config.selector)?, card_typing(config)?);
+    let open = move || Ok(Box::new(SwipeReader::new(typing.open(&path)?)) as Box<dyn CardReader>);
+    Ok(card::spawn(open, config.options(), sink))
+}
+
+/// A keypad at a node.
+pub(super) fn keypad(config: &KeypadConfig, sink: EventSink) -> Result<KeypadHandle, String> {
+    let nodes = [&config.selector].into_iter().chain(&config.also).map(node);
+    let (paths, map) = (nodes.collect::<Result<Vec<_>, _>>()?, key_map(config)?);
+    let open = move || Ok(Box::new(Keyboard::open(&paths)?) as Box<dyn KeySource>);
+    Ok(keypad::spawn(map, open, sink))
+}
+
+/// A map that can be used as it is.
+fn key_map(config: &KeypadConfig) -> Result<KeyMap, String> {
+    let map = KeyMap::named(&config.map).map_err(|error| error.to_string())?;
+    if map.to_learn.is_empty() {
+        return Ok(map);
+    }
+    let keys: Vec<_> = map.to_learn.iter().map(|key: &NavKey| key.name()).collect();
+    Err(format!(
+        "{} has to be learned on the device ({}); learn it and name the file",
+        config.map,
+        keys.join(", ")
+    ))
+}
+
+#[cfg(feature = "sim")]
+pub(super) mod simulated {
+    //! The same drivers over simulated keyboards.
+
+    use super::*;
+    use crate::sim::{
+        World,
+        keyboard::{self, Place},
+    };
+
+    pub(in super::super) fn scanner(
+        config: &ScannerConfig,
+        world: World,
+        sink: EventSink,
+    ) -> Result<ScannerHandle, String> {
+        let typing = scanner_typing(config)?.wedge()?;
+        let open = move || {
+            let text = typing.over(keyboard::open(&world, Place::Scanner)?);
+            Ok(Box::new(TextScanner::new(text)) as Box<dyn Scanner>)
+        };
+        Ok(scanner::spawn(&config.selector.to_string(), open, sink))
+    }
+
+    pub(in super::super) fn swipe(
+        config: &CardConfig,
+        world: World,
+        sink: EventSink,
+    ) -> Result<CardHandle, String> {
+        let typing = card_typing(config)?.wedge()?;
+        let open = move || {
+            let text = typing.over(keyboard::open(&world, Place::Stripe)?);
+            Ok(Box::new(SwipeReader::new(text)) as Box<dyn CardReader>)
+        };
+        Ok(card::spawn(open, config.options(), sink))
+    }
+
+    pub(in super::super) fn keypad(
+        config: &KeypadConfig,
+        world: World,
+        sink: EventSink,
+    ) -> Result<KeypadHandle, String> {
+        if !config.also.is_empty() {
+            return Err("a simulated keypad has one node".to_owned());
+        }
+        let map = key_map(config)?;
+        let open = move || Ok(Box::new(keyboard::open(&world, Place::Keypad)?) as Box<dyn KeySource>);
+        Ok(keypad::spawn(map, open, sink))
+    }
+}

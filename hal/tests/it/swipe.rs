@@ -1,0 +1,112 @@
+//! Stripe readers that type: what a swipe may and may not let through.
+
+#![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test may fail by panicking")]
+
+use crate::desk::Desk;
+use hal::{
+    Class, Event, Health,
+    card::{CardHandle, Event as Card, ReaderKind},
+    sim::keyboard::Place,
+};
+
+const LIBRARY: &str = "%21234000012347^READER$JANE^?;21234000012347=2912?\r";
+
+fn desk() -> Desk {
+    let desk = Desk::with("[devices.card_reader]\nselector = 'sim:swipe'");
+    desk.until_health(&Health::Ready);
+    desk
+}
+
+fn handle(desk: &Desk) -> &CardHandle {
+    desk.devices.card.as_ref().unwrap()
+}
+
+fn next(desk: &Desk) -> Card {
+    match desk.next() {
+        Event::Card(event) => event,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn delivered(event: Card) -> String {
+    match event {
+        Card::Read { card, .. } => card.number.expose().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Every swipe is a card that came and went.
+fn between(desk: &Desk) -> Card {
+    assert!(matches!(next(desk), Card::Inserted));
+    let told = next(desk);
+    assert!(matches!(next(desk), Card::Removed));
+    told
+}
+
+#[test]
+fn an_armed_reader_delivers_the_number_once() {
+    let desk = desk();
+    assert_eq!(handle(&desk).kind(), Some(ReaderKind::Swipe));
+    handle(&desk).arm();
+    assert!(desk.world.swipe(LIBRARY));
+    assert_eq!(delivered(between(&desk)), "21234000012347");
+    assert!(desk.world.swipe(LIBRARY));
+    assert!(matches!(between(&desk), Card::Dropped));
+    assert_eq!(handle(&desk).dropped(), 1);
+    // What was swiped for the screen before is gone, and read for none after.
+    handle(&desk).arm();
+    assert!(desk.world.swipe(";29999000000004?\r"));
+    assert_eq!(delivered(between(&desk)), "29999000000004");
+}
+
+#[test]
+fn enter_between_the_tracks_does_not_cut_the_card() {
+    let desk = desk();
+    handle(&desk).arm();
+    assert!(desk.world.swipe("%B4111111111111111^DOE/J^2912?\r;21234000012347?\r"));
+    assert!(matches!(between(&desk), Card::RefusedPaymentCard), "both tracks are looked at");
+}
+
+#[test]
+fn a_payment_card_is_refused_and_appears_nowhere() {
+    let desk = desk();
+    handle(&desk).arm();
+    assert!(desk.world.swipe("%B4111111111111111^DOE/JANE^2912?;4111111111111111=2912?\r"));
+    let refusal = between(&desk);
+    assert!(matches!(refusal, Card::RefusedPaymentCard));
+    let said = format!("{refusal:?}");
+    assert!(!said.contains("4111") && !said.contains("DOE"), "{said}");
+    assert!(desk.world.swipe(LIBRARY));
+    assert_eq!(delivered(between(&desk)), "21234000012347", "the gate stays armed for the right card");
+}
+
+#[test]
+fn a_swipe_the_kernel_lost_a_part_of_is_unreadable() {
+    let desk = desk();
+    handle(&desk).arm();
+    assert!(desk.world.swipe(";2123400"));
+    assert!(desk.world.key_storm(Place::Stripe, 30, 10_000));
+    assert!(matches!(between(&desk), Card::Unreadable));
+}
+
+#[test]
+fn a_reader_unplugged_mid_swipe_delivers_nothing_of_it() {
+    let desk = desk();
+    handle(&desk).arm();
+    assert!(desk.world.swipe(";2123400"));
+    desk.world.unplug(Class::CardReader);
+    desk.until_health(&Health::Absent);
+    desk.world.plug(Class::CardReader);
+    desk.until_health(&Health::Ready);
+    assert!(desk.world.swipe(";29999000000004?\r"));
+    assert_eq!(delivered(between(&desk)), "29999000000004");
+}
+
+#[test]
+fn a_reader_that_cannot_be_had_alone_is_refused() {
+    let desk = desk();
+    desk.world.take_keyboard(Place::Stripe, true);
+    desk.world.unplug(Class::CardReader);
+    desk.world.plug(Class::CardReader);
+    desk.until_health(&Health::Faulted("E-CRD-GRAB"));
+}
