@@ -47,6 +47,9 @@ const BATCH_BYTES_MAX: u64 = 16 << 20;
 /// How far sled may be behind the journal on the disk; a crash in between costs a short replay.
 const STATE_LAG_MS_MAX: u64 = 500;
 
+/// A journal segment that cannot be opened now, for want of descriptors for example, is tried again then.
+const UNREADABLE_MS: u64 = 10_000;
+
 /// Journal, state and everything that decides.
 pub(crate) struct Committer {
     pub(crate) journal: Journal,
@@ -204,7 +207,7 @@ impl Committer {
                 Ok(_) => damaged.end(self.damaged(row), None),
                 Err(error) => {
                     tracing::error!(%error, "a journal segment cannot be opened");
-                    self.schedule.later(order, now_ms.saturating_add(1));
+                    self.schedule.later(order, now_ms.saturating_add(UNREADABLE_MS));
                 }
             }
         }

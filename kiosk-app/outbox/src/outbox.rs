@@ -16,7 +16,7 @@ use crate::{
     options::{Opened, Options, Stats, Ticket, Waiting},
     request::{Callback, Request, SaveReply},
 };
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 use kiosk_core::{
     claim::ClaimDigest,
     ids::{EnvelopeId, ServiceId},
@@ -189,6 +189,12 @@ impl Outbox {
     #[must_use]
     pub fn next_due(&self, now_ms: u64) -> Option<u64> {
         self.ask(|reply| Request::NextDue { now_ms, reply }).flatten()
+    }
+
+    /// Whether its thread has ended, by [`Self::close`] or by a panic: nothing can be saved any more.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.worker.ended.try_recv() == Err(TryRecvError::Disconnected)
     }
 
     /// Finishes what waits and ends the thread, for all clones. Calls after it are refused.

@@ -17,6 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How long a taker may keep an envelope before it is given out again.
 pub(crate) const HAND_MS_MAX: u64 = 10 * 60_000;
 
+/// No wait is longer; one that seems to be was set while the clock ran ahead, and is over.
+pub(crate) const WAIT_MS_MAX: u64 = 24 * 3_600_000;
+
 /// The turns of queued envelopes, by their order.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
@@ -57,6 +60,10 @@ impl Schedule {
             self.not_before.remove(&order);
             self.due.insert(order);
         }
+        while let Some(order) = self.stranded(now_ms) {
+            self.leave(order);
+            self.due.insert(order);
+        }
         let kept_too_long = |since: &u64| now_ms.saturating_sub(*since) > HAND_MS_MAX;
         self.due.extend(self.in_hand.extract_if(.., |_, since| kept_too_long(since)).map(|(order, _)| order));
         let taken: Vec<u64> = self.due.iter().copied().take(limit).collect();
@@ -65,6 +72,12 @@ impl Schedule {
             self.in_hand.insert(order, now_ms);
         }
         taken
+    }
+
+    /// One that waits longer than anything may.
+    fn stranded(&self, now_ms: u64) -> Option<u64> {
+        let limit = now_ms.saturating_add(WAIT_MS_MAX);
+        self.later.last().filter(|(time, _)| *time > limit).map(|(_, order)| *order)
     }
 
     /// Not taken after all.
@@ -76,7 +89,7 @@ impl Schedule {
 
     /// When something is due next; `now_ms` when something is already.
     pub(crate) fn next_due(&self, now_ms: u64) -> Option<u64> {
-        if !self.due.is_empty() {
+        if !self.due.is_empty() || self.stranded(now_ms).is_some() {
             return Some(now_ms);
         }
         self.later.first().map(|&(not_before_ms, _)| not_before_ms.max(now_ms))
@@ -86,6 +99,16 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_set_by_a_clock_that_ran_ahead_is_over() {
+        let mut schedule = Schedule::default();
+        schedule.later(1, 500 + WAIT_MS_MAX);
+        schedule.later(2, 501 + WAIT_MS_MAX);
+        assert_eq!(schedule.next_due(500), Some(500));
+        assert_eq!(schedule.take(9, 500), [2]);
+        assert_eq!(schedule.next_due(500), Some(500 + WAIT_MS_MAX));
+    }
 
     #[test]
     fn the_oldest_due_one_goes_first_and_only_once() {
