@@ -33,18 +33,19 @@ pub(super) struct Courier {
     shared: Shared,
     backoff: Backoff,
     asking: VecDeque<Asking>,
-    link: Option<bool>,
 }
 
 impl Courier {
     pub(super) fn new(shared: Shared, backoff: Backoff) -> Self {
-        Self { shared, backoff, asking: VecDeque::new(), link: None }
+        Self { shared, backoff, asking: VecDeque::new() }
     }
 
-    /// Delivers until the agent ends.
-    pub(super) async fn run(mut self) {
-        loop {
-            let ready = self.on_outbox(|outbox| outbox.claim(BATCH, unix_ms())).await.unwrap_or_default();
+    /// Delivers until the outbox has ended; why.
+    pub(super) async fn run(mut self) -> anyhow::Error {
+        while !self.shared.outbox.has_ended() {
+            let limit = if self.is_link_down() { 1 } else { BATCH };
+            let ready =
+                self.on_outbox(move |outbox| outbox.claim(limit, unix_ms())).await.unwrap_or_default();
             let idle = ready.is_empty();
             for waiting in ready {
                 self.deliver(waiting).await;
@@ -54,6 +55,7 @@ impl Courier {
                 self.sleep().await;
             }
         }
+        anyhow::anyhow!("the outbox has ended: nothing can be saved")
     }
 
     async fn deliver(&mut self, waiting: Waiting) {
@@ -123,7 +125,12 @@ impl Courier {
         let _ = tokio::time::timeout(due.min(limit), self.shared.bell.notified()).await;
     }
 
-    fn note_link(&mut self, reply: &Reply) {
+    /// While nothing gets through, one envelope at a time tries.
+    fn is_link_down(&self) -> bool {
+        *self.shared.link.borrow() == Some(false)
+    }
+
+    fn note_link(&self, reply: &Reply) {
         let up = match reply {
             Reply::Stored { .. } | Reply::Answered { .. } | Reply::Refused { .. } | Reply::Busy { .. } => {
                 true
@@ -132,9 +139,9 @@ impl Courier {
                 false
             }
         };
-        if self.link.replace(up) != Some(up) {
+        if self.shared.link.send_replace(Some(up)) != Some(up) {
             tracing::info!(up, "link");
-            // Nobody listening is fine: the next shell hears of the link with the next delivery.
+            // Nobody listening is fine: a new shell hears of the link when it comes.
             let _ = self.shared.news.send(ToShell::Link { up });
         }
     }

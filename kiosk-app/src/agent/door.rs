@@ -73,6 +73,10 @@ async fn welcome(stream: UnixStream, shell_uid: u32, shared: Shared) -> anyhow::
     send(&mut writer, &ToShell::Hello { protocol: PROTOCOL }).await?;
     let (replies, queue) = mpsc::channel(REPLIES_MAX);
     let news = shared.news.subscribe();
+    let link = *shared.link.borrow();
+    if let Some(up) = link {
+        send(&mut writer, &ToShell::Link { up }).await?;
+    }
     let talk = tokio::spawn(talk(writer, queue, news));
     let listened = listen(reader, replies, shared).await;
     talk.abort();
@@ -139,7 +143,11 @@ async fn save(envelope: Envelope, shared: &Shared) -> ToShell {
             shared.bell.notify_one();
             ToShell::Saved { id }
         }
-        Ok(Err(reason)) => ToShell::NotSaved { id, reason },
+        Ok(Err(reason)) => {
+            // An outbox that has ended is noticed now.
+            shared.bell.notify_one();
+            ToShell::NotSaved { id, reason }
+        }
         Err(_) => ToShell::NotSaved { id, reason: NotSaved::Storage },
     }
 }

@@ -1,6 +1,6 @@
 //! The agent: the outbox and the way to the gateway, behind a unix socket.
 //!
-//! Promises: answers *saved* only after the outbox said durable; delivers, retries and settles by the
+//! Promises: ends, to be started again, when its outbox has; answers *saved* only after the outbox said durable; delivers, retries and settles by the
 //! table in [`kiosk_core::policy`]; never holds a plaintext.
 //! Never: opens a device or a display; talks to anyone but the configured gateway and shell.
 
@@ -19,7 +19,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 /// News that a slow shell has not read yet; beyond this it is told it missed some and reconnects.
 const NEWS_MAX: usize = 64;
@@ -35,6 +35,8 @@ struct Shared {
     outbox: Outbox,
     uplink: Arc<Uplink>,
     news: broadcast::Sender<ToShell>,
+    /// Whether the last exchange with the gateway got through; `None` before the first.
+    link: watch::Sender<Option<bool>>,
     /// Rung when something was enqueued.
     bell: Arc<Notify>,
 }
@@ -45,13 +47,20 @@ struct Shared {
 /// [`StartError`] for anything wrong with the files; otherwise what the operating system refused.
 pub fn run(config_file: &Path) -> anyhow::Result<()> {
     let config: AgentConfig = load(config_file)?;
+    config.check(config_file)?;
     let uplink = uplink(config_file, &config)?;
     let (outbox, opened) = Outbox::open(&config.state, kiosk_outbox::Options::default())
         .map_err(|e| StartError::new(config_file, "state", e))?;
     tracing::info!(queued = opened.queued, rebuilt = opened.rebuilt, "outbox open");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (news, _) = broadcast::channel(NEWS_MAX);
-    let shared = Shared { outbox, uplink: Arc::new(uplink), news, bell: Arc::new(Notify::new()) };
+    let shared = Shared {
+        outbox,
+        uplink: Arc::new(uplink),
+        news,
+        link: watch::Sender::new(None),
+        bell: Arc::new(Notify::new()),
+    };
     let backoff = Backoff { base_ms: config.retry.base_ms, cap_ms: config.retry.cap_ms };
     runtime.block_on(async {
         let listener = door::bind(config_file, &config.socket)?;
@@ -61,7 +70,7 @@ pub fn run(config_file: &Path) -> anyhow::Result<()> {
         tracing::info!(socket = %config.socket.display(), "agent ready");
         let ended = tokio::select! {
             stop = stop_signal() => stop.context("waiting for a signal"),
-            ended = courier => Err(anyhow::anyhow!("the courier ended: {ended:?}")),
+            ended = courier => Err(ended.map_or_else(Into::into, |why| why)).context("delivering"),
             ended = door => Err(anyhow::anyhow!("the door ended: {ended:?}")),
         };
         shared.outbox.close();

@@ -1,6 +1,7 @@
 //! The line to the agent: connects, says hello, carries frames, connects again.
 //!
-//! Promises: only the configured user is believed to be the agent; the shell hears of every loss;
+//! Promises: only the configured user is believed to be the agent; the shell hears of every loss; a line
+//! on which a frame was not sent whole is closed, so the next frame never lands inside it;
 //! nothing is sent twice by itself (the machine decides what to send again).
 //! Never: polls: it blocks on the socket, and between attempts waits [`RETRY`].
 
@@ -9,6 +10,7 @@ use anyhow::{Context, ensure};
 use kiosk_core::wire::{PROTOCOL, ToAgent, ToShell};
 use std::{
     io::{Read, Write},
+    net::Shutdown,
     os::{fd::AsFd, unix::net::UnixStream},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -17,8 +19,10 @@ use std::{
 
 /// Between attempts to reach the agent.
 const RETRY: Duration = Duration::from_millis(500);
-/// How long a write may take before the line counts as broken.
-const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a write may take before the line counts as broken: the screen stands still meanwhile.
+const WRITE_LIMIT: Duration = Duration::from_secs(2);
+/// How long the agent may take to answer hello.
+const HELLO_LIMIT: Duration = Duration::from_secs(5);
 
 /// What happens on the line.
 #[derive(Debug)]
@@ -65,12 +69,15 @@ impl Line {
     /// Sends one message.
     ///
     /// # Errors
-    /// When there is no line or it broke; [`Event::Connected`] follows either way.
+    /// When there is no line or it broke; it is closed then, and [`Event::Connected`] says so.
     pub(super) fn send(&self, message: &ToAgent) -> anyhow::Result<()> {
         let frame = frame::encode(message)?;
         let mut writer = lock(&self.writer);
         let stream = writer.as_mut().context("no line to the agent")?;
-        stream.write_all(&frame).context("writing to the agent")
+        stream.write_all(&frame).context("writing to the agent").inspect_err(|_| {
+            // A line that is closed already needs no closing.
+            let _ = stream.shutdown(Shutdown::Both);
+        })
     }
 }
 
@@ -86,7 +93,9 @@ fn talk(
     ensure!(uid == agent_uid, "user {uid} is not the agent");
     stream.set_write_timeout(Some(WRITE_LIMIT))?;
     stream.write_all(&frame::encode(&ToAgent::Hello { protocol: PROTOCOL })?)?;
+    stream.set_read_timeout(Some(HELLO_LIMIT))?;
     let hello = receive(&mut stream)?;
+    stream.set_read_timeout(None)?;
     ensure!(hello == ToShell::Hello { protocol: PROTOCOL }, "the agent answered {hello:?}");
     *lock(writer) = Some(stream.try_clone()?);
     hear(Event::Connected(true));
