@@ -51,7 +51,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     println!("shell: build {build} profile");
     drawing()?;
     roles(&args.out)?;
-    println!("bench {}: figures above, {WIDTH}x{HEIGHT}, {build} build", args.what);
+    println!(
+        "bench: {} measured, rounds {ROUNDS}, starts {STARTS}, width {WIDTH}, height {HEIGHT}",
+        args.what
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -67,20 +70,27 @@ fn drawing() -> Result<()> {
     let mut full = Vec::new();
     for _ in 0..ROUNDS {
         headless.dirty();
-        full.push(time(|| headless.draw()));
+        full.push(time(|| headless.draw())?);
     }
     let mut keys = Vec::new();
     let mut text = String::new();
     for n in 0..ROUNDS {
-        text.push(char::from(b'a' + u8::try_from(n % 26).unwrap_or_default()));
-        screen::Act::get(&app).invoke_key(text.chars().last().unwrap_or('a').to_string().into());
-        adapter.show(question(&text, "first"), true);
-        keys.push(time(|| headless.draw()));
+        let letter = char::from(b'a' + u8::try_from(n % 26).unwrap_or_default());
+        text.push(letter);
+        let view = question(&text, "first");
+        keys.push(time(|| {
+            screen::Act::get(&app).invoke_key(letter.to_string().into());
+            adapter.show(view, true);
+            headless.draw()
+        })?);
     }
     let mut pages = Vec::new();
     for n in 0..ROUNDS {
-        adapter.show(question("", if n % 2 == 0 { "second" } else { "first" }), false);
-        pages.push(time(|| headless.draw()));
+        let view = question("", if n % 2 == 0 { "second" } else { "first" });
+        pages.push(time(|| {
+            adapter.show(view, false);
+            headless.draw()
+        })?);
     }
     print("full_redraw", median(&mut full), "ms");
     print("key_redraw", median(&mut keys), "ms");
@@ -167,11 +177,11 @@ fn cpu_ms(pid: u32) -> Result<f64> {
     Ok((ticks(11)? + ticks(12)?) * 10.0)
 }
 
-fn time(work: impl FnOnce() -> bool) -> f64 {
+/// Milliseconds that drawing took; a round in which nothing was drawn measures nothing.
+fn time(work: impl FnOnce() -> bool) -> Result<f64> {
     let start = Instant::now();
-    let drawn = work();
-    let ms = start.elapsed().as_secs_f64() * 1_000.0;
-    if drawn { ms } else { f64::NAN }
+    anyhow::ensure!(work(), "a round drew nothing");
+    Ok(start.elapsed().as_secs_f64() * 1_000.0)
 }
 
 fn median(figures: &mut [f64]) -> f64 {

@@ -52,6 +52,14 @@ pub struct ShellConfig {
     /// Where a claim can be looked up; the code is added at the end.
     #[serde(default)]
     pub claim_url: String,
+    /// How to reach a person from here, in the place's own words; shown under "Talk to a person".
+    #[serde(default)]
+    pub help_line: String,
+    /// The time zone of dates and receipts, such as `Europe/London`; the system's when missing.
+    pub time_zone: Option<String>,
+    /// A file that is there once the clock was set since the start, such as systemd-timesyncd's
+    /// `/run/systemd/timesync/synchronized`. Without this key the system's clock is believed.
+    pub clock_proof: Option<PathBuf>,
     /// Idle warning, extension, absolute limit.
     #[serde(default)]
     pub session: Limits,
@@ -140,6 +148,24 @@ impl ShellConfig {
             }
         }
         self.session.check().map_err(|reason| StartError::new(file, "session", reason))
+    }
+}
+
+impl AgentConfig {
+    /// Checks what the syntax cannot.
+    ///
+    /// # Errors
+    /// [`StartError`] naming the key.
+    pub fn check(&self, file: &Path) -> Result<(), StartError> {
+        let Retry { base_ms, cap_ms } = self.retry;
+        if base_ms == 0 || cap_ms < base_ms {
+            return Err(StartError::new(
+                file,
+                "retry",
+                "base_ms must be at least 1, cap_ms at least base_ms",
+            ));
+        }
+        Ok(())
     }
 }
 

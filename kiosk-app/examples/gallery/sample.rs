@@ -152,7 +152,7 @@ pub(crate) fn fill(app: &App, shows: Shows, language: &str) {
             page.set_screen(Screen::Check);
         }
         Shows::Outcome(proof, printing) => {
-            outcome(&page, language, proof);
+            outcome(&page, proof);
             page.set_claim_code("7K3M-9QXA-42VD-R".into());
             page.set_claim_qr(qr::image("https://kiosk.brightwater.example/c#7K3M-9QXA-42VD-R"));
             page.set_printing(printing);
@@ -164,7 +164,7 @@ pub(crate) fn fill(app: &App, shows: Shows, language: &str) {
             page.set_screen(Screen::Lookup);
         }
         Shows::Result(proof) => {
-            outcome(&page, language, proof);
+            outcome(&page, proof);
             page.set_screen(Screen::LookupResult);
         }
         Shows::Idle => {
@@ -183,10 +183,10 @@ pub(crate) fn fill(app: &App, shows: Shows, language: &str) {
     }
 }
 
-fn outcome(page: &Page<'_>, language: &str, proof: Proof) {
+fn outcome(page: &Page<'_>, proof: Proof) {
     page.set_proof(proof);
     page.set_reference("SR-2026-004187".into());
-    page.set_staff_reason(text(language, "reason").into());
+    page.set_staff_code("service-refused".into());
 }
 
 fn question(app: &App, language: &str, input: Input, wrong: bool) {

@@ -275,6 +275,7 @@ impl Citizen<'_> {
         self.touch_attract()?;
         self.see_text("Français")?;
         self.picture("next-citizen")?;
+        self.same_picture("02-language", "15-next-citizen")?;
         let shown = self.labels()?.join(" ");
         ensure!(
             texts.iter().all(|text| !shown.contains(text)),
@@ -284,10 +285,22 @@ impl Citizen<'_> {
         let (shell, agent, _) = self.stage.pids();
         let mut sightings = canaries.in_process(shell.context("no shell")?, "the shell's memory")?;
         sightings.extend(canaries.in_process(agent, "the agent's memory")?);
-        for folder in ["agent-state", "gateway", "logs", "screens", "run"] {
+        for folder in ["agent-state", "gateway", "logs", "run"] {
             sightings.extend(canaries.in_folder(&self.stage.out.join(folder))?);
         }
         Ok(sightings)
+    }
+
+    /// Two pages of this run look the same to the last pixel, upright and lying.
+    fn same_picture(&self, one: &str, other: &str) -> Result<()> {
+        for side in ["portrait", "landscape"] {
+            let [one, other] = [one, other].map(|name| {
+                let file = self.stage.out.join(format!("screens/{name}-{side}.png"));
+                std::fs::read(&file).with_context(|| format!("reading {}", file.display()))
+            });
+            ensure!(one? == other?, "the next citizen's page differs from the first one's ({side})");
+        }
+        Ok(())
     }
 
     /// Looks a claim up until it is answered: the link may need a moment to come back.

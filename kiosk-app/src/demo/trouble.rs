@@ -65,11 +65,15 @@ pub(super) fn refused(out: &Path) -> Result<ExitCode> {
     citizen.report_a_pothole()?;
     citizen.touch("Accept and send")?;
     citizen.see("A member of staff needs to look at this")?;
+    citizen.see("The service could not take it.")?;
+    citizen.see_text("key-unknown")?;
+    citizen.picture("needs-staff")?;
     let claim = citizen.read_claim_code()?;
     citizen.touch("Finish")?;
     citizen.touch_attract()?;
     citizen.look_up_typed(&claim)?;
     citizen.see("A member of staff needs to look at this")?;
+    citizen.see_text("key-unknown")?;
     citizen.leave()?;
     let start = Instant::now();
     let log = stage.out.join("logs/agent.log");
@@ -77,6 +81,7 @@ pub(super) fn refused(out: &Path) -> Result<ExitCode> {
         ensure!(start.elapsed() < LIMIT, "the agent's log does not say why");
         std::thread::sleep(Duration::from_millis(50));
     }
-    println!("demo: saved 1, delivered {}, needs staff 1 (key-unknown)", stage.ledger.names().len());
-    Ok(ExitCode::SUCCESS)
+    let delivered = stage.ledger.names().len();
+    println!("demo: saved 1, delivered {delivered}, needs staff 1 (key-unknown)");
+    Ok(if delivered == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -62,6 +62,7 @@ impl Adapter {
         page.set_idle_warning(view.seconds_left.is_some());
         page.set_seconds_left(number(view.seconds_left.unwrap_or_default()));
         page.set_ending(view.ending);
+        page.set_in_doubt(view.in_doubt);
         page.set_out_of_service(view.out_of_service.into());
         page.set_link_up(view.link_up);
         page.set_can_print(view.can_print);
@@ -163,7 +164,7 @@ impl Adapter {
         let (outcome, before) = (&view.outcome, &self.last.outcome);
         page.set_proof(proof(outcome.proof));
         page.set_reference(outcome.reference.as_str().into());
-        page.set_staff_reason(outcome.staff_reason.as_str().into());
+        page.set_staff_code(outcome.staff_code.as_str().into());
         page.set_printing(printing(outcome.printing));
         page.set_claim_code(outcome.claim.as_str().into());
         if outcome.qr != before.qr {
@@ -242,6 +243,7 @@ fn screen(screen: Screen) -> ui::Screen {
         Screen::Working => ui::Screen::Working,
         Screen::Outcome => ui::Screen::Outcome,
         Screen::Lookup => ui::Screen::Lookup,
+        Screen::LookingUp => ui::Screen::LookingUp,
         Screen::LookupResult => ui::Screen::LookupResult,
         Screen::Ended => ui::Screen::Ended,
         Screen::OutOfService => ui::Screen::OutOfService,

@@ -5,6 +5,7 @@
 
 use super::{
     adapter::Adapter,
+    clock::Clock,
     devices, line,
     line::Line,
     paper::{self, Paper},
@@ -17,15 +18,10 @@ use kiosk_core::{
     ids::EnvelopeId,
     kiosk::{Act, Command, Entropy, Event, Kiosk, Now, PrintResult, Setup, Sheet},
     receipt::{Receipt, Word},
-    wire::{ClockQuality, Envelope, NotSaved, Stamp, ToAgent, ToShell},
+    wire::{Envelope, NotSaved, Stamp, ToAgent, ToShell},
 };
 use slint::{ComponentHandle, Global, Timer, TimerMode, Weak};
-use std::{
-    cell::RefCell,
-    collections::VecDeque,
-    sync::mpsc::Receiver,
-    time::{Duration, Instant, SystemTime},
-};
+use std::{cell::RefCell, collections::VecDeque, sync::mpsc::Receiver, time::Duration};
 
 thread_local! {
     static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
@@ -42,7 +38,7 @@ pub(super) struct Engine {
     devices: Devices,
     line: Option<Line>,
     timer: Timer,
-    started: Instant,
+    clock: Clock,
     job: Option<JobId>,
     jobs: u64,
     /// The receipt of the running session, in words.
@@ -186,7 +182,13 @@ pub(crate) fn paper() -> Option<Paper> {
 }
 
 impl Engine {
-    pub(super) fn new(setup: Setup, catalogue: Catalogue, app: Weak<App>, devices: Devices) -> Self {
+    pub(super) fn new(
+        setup: Setup,
+        catalogue: Catalogue,
+        clock: Clock,
+        app: Weak<App>,
+        devices: Devices,
+    ) -> Self {
         Self {
             kiosk: Kiosk::new(setup, catalogue.clone(), Box::new(OsEntropy)),
             catalogue,
@@ -196,7 +198,7 @@ impl Engine {
             devices,
             line: None,
             timer: Timer::default(),
-            started: Instant::now(),
+            clock,
             job: None,
             jobs: 0,
             paper: None,
@@ -209,10 +211,7 @@ impl Engine {
     }
 
     fn now(&self) -> Now {
-        let mono = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let unix_ms = u64::try_from(since.as_millis()).unwrap_or_default();
-        Now { mono, stamp: Stamp { unix_ms, clock: ClockQuality::Synced } }
+        self.clock.now()
     }
 
     /// One input, then every command it caused.
@@ -296,8 +295,9 @@ impl Engine {
 
     fn print(&mut self, receipt: &Receipt) {
         let Some(app) = self.app.upgrade() else { return };
+        let offset = |stamp: Stamp| self.clock.offset_minutes(stamp.unix_ms);
         let say = |word: Word| Words::get(&app).invoke_receipt(word.as_str().into()).to_string();
-        let paper = paper::in_words(receipt, words::is_rtl(&receipt.language), 0, say);
+        let paper = paper::in_words(receipt, words::is_rtl(&receipt.language), offset, say);
         self.jobs += 1;
         let job = JobId(self.jobs);
         self.job = Some(job);

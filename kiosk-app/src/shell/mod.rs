@@ -13,6 +13,7 @@
 mod adapter;
 mod callbacks;
 pub mod catalogue;
+mod clock;
 mod devices;
 pub(crate) mod engine;
 mod line;
@@ -68,21 +69,23 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     config.check(&args.config)?;
     let catalogue = catalogue::read(&config.services)?;
     catalogue_speaks(&config, &catalogue, &args)?;
+    sealing::check_keys(&config.services, &catalogue)?;
+    let clock = clock::Clock::new(&args.config, &config)?;
     // Everything a file can get wrong is found before the screen opens.
     let (sink, device_events) = sync_channel(DEVICE_EVENTS_MAX);
     let world = open_devices(&args, &config, &sink)?;
     let headless = args.headless.map(|(width, height)| Headless::install(width, height)).transpose()?;
     let app = App::new().context("opening the screen")?;
     Page::get(&app).set_place(config.place.as_str().into());
+    Page::get(&app).set_help_line(config.help_line.as_str().into());
     words::offer(&app, config.languages.iter().map(String::as_str)).context("the screen's words")?;
     let setup = Setup {
         place: config.place.clone(),
         languages: config.languages.clone(),
         claim_url: config.claim_url.clone(),
         limits: config.session,
-        offset_minutes: 0,
     };
-    engine::install(Engine::new(setup, catalogue, app.as_weak(), world.devices));
+    engine::install(Engine::new(setup, catalogue, clock, app.as_weak(), world.devices));
     callbacks::connect(&app);
     engine::listen(device_events).context("starting the device listener")?;
     let agent_uid = config.agent_uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());

@@ -38,11 +38,17 @@ pub struct Paper {
 }
 
 /// Puts a receipt into words; `say` knows the product's words in the session's language.
-pub fn in_words(receipt: &Receipt, rtl: bool, offset_minutes: i16, say: impl Fn(Word) -> String) -> Paper {
+/// `offset_minutes` how far from UTC a moment was.
+pub fn in_words(
+    receipt: &Receipt,
+    rtl: bool,
+    offset_minutes: impl Fn(Stamp) -> i16,
+    say: impl Fn(Word) -> String,
+) -> Paper {
     let line = |line: &Line| match line {
         Line::Heading(word) => PaperLine::Heading(say(*word)),
         Line::Pair(word, value) => PaperLine::Pair(say(*word), value.clone()),
-        Line::Time(word, stamp) => PaperLine::Pair(say(*word), moment(*stamp, offset_minutes)),
+        Line::Time(word, stamp) => PaperLine::Pair(say(*word), moment(*stamp, offset_minutes(*stamp))),
         Line::State(word) => PaperLine::State(say(*word)),
         Line::Claim(claim) => PaperLine::Claim(claim.to_string()),
         Line::Qr(text) => PaperLine::Qr(text.clone()),

@@ -4,6 +4,7 @@
 //! the envelope that was handed over is kept as it was, so that it can be sent again unchanged.
 //! Never: writes a plaintext anywhere.
 
+use crate::config::StartError;
 use anyhow::{Context, Result};
 use kiosk_core::{
     catalogue::Catalogue,
@@ -12,11 +13,25 @@ use kiosk_core::{
     wire::Envelope,
 };
 use kiosk_uplink::seal::{HttpRequest, ReplyOpener, ServiceKey, seal};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 struct Open {
     envelope: Envelope,
     opener: Option<ReplyOpener>,
+}
+
+/// Whether every service has a key that works: a citizen must not find out at the end.
+///
+/// # Errors
+/// [`StartError`] naming the service's file.
+pub fn check_keys(folder: &Path, catalogue: &Catalogue) -> Result<(), StartError> {
+    for service in catalogue.services() {
+        let file = folder.join(service.id.as_str()).join("service.toml");
+        let wrong = |why: &dyn std::fmt::Display| StartError::new(&file, "target.key", why);
+        let key = service.target.key.as_ref().ok_or_else(|| wrong(&"missing: nothing can be sealed"))?;
+        ServiceKey::parse(&key.config).map_err(|why| wrong(&why))?;
+    }
+    Ok(())
 }
 
 /// The envelopes of the running session.

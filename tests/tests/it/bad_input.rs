@@ -81,6 +81,36 @@ fn a_form_component_we_cannot_show_is_named() {
 }
 
 #[test]
+fn a_service_without_a_key_that_works() {
+    let service = fs::read_to_string(demo_service("service.toml")).unwrap();
+    let mut files =
+        vec![("shell.toml".to_owned(), SHELL.replace("[\"en\"]", "[\"en\", \"fr\", \"cy\", \"ar\"]"))];
+    let at = |name: &str| format!("services/report-street-problem/{name}");
+    files.push((at("service.toml"), service));
+    for language in ["en", "fr", "cy", "ar"] {
+        let name = format!("form.{language}.json");
+        files.push((at(&name), fs::read_to_string(demo_service(&name)).unwrap()));
+    }
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    says(&refused("shell", &files), &["report-street-problem/service.toml", "target.key", "missing"]);
+}
+
+#[test]
+fn a_retry_without_a_pause() {
+    let agent = "socket = \"DIR/sock\"\nstate = \"DIR/state\"\ngateway = \"https://127.0.0.1:1/\"\n\
+        gateway_ca = \"DIR/ca.pem\"\ncertificate = \"DIR/unit.pem\"\nkey = \"DIR/unit.key\"\n\
+        receipt_key = \"AAAA\"\nreceipt_kid = \"k\"\n[retry]\nbase_ms = 0\n";
+    says(&refused("agent", &[("agent.toml", agent)]), &["agent.toml", "retry", "base_ms"]);
+}
+
+#[test]
+fn a_time_zone_that_is_none() {
+    let config = format!("time_zone = \"Middle/Earth\"\n{SHELL}");
+    let files = [("shell.toml", config.as_str()), ("services/README", "no service here")];
+    says(&refused("shell", &files), &["shell.toml", "time_zone", "Middle/Earth"]);
+}
+
+#[test]
 fn a_language_nobody_translated() {
     let config = SHELL.replace("[\"en\"]", "[\"tlh\"]");
     says(&refused("shell", &[("shell.toml", &config)]), &["shell.toml", "languages", "tlh"]);

@@ -234,17 +234,17 @@ fn show_outcome(session: &Session, claim_url: &str, view: &mut View) {
     let Some(sent) = &session.transaction else { return };
     view.screen = Screen::Outcome;
     let outcome = &mut view.outcome;
+    // Also while nothing is proven: the code finds it later if it was saved after all.
+    outcome.claim = sent.claim.to_string();
+    outcome.qr = format!("{claim_url}{}", sent.claim);
     match &sent.progress {
         Progress::Saving { .. } => {
             view.screen = Screen::Working;
             return;
         }
-        // The code finds it later if it was saved after all.
         Progress::Doubtful { .. } => outcome.proof = Proof::Unknown,
         Progress::Known(state) => show_state(state, outcome),
     }
-    outcome.claim = sent.claim.to_string();
-    outcome.qr = format!("{claim_url}{}", sent.claim);
     outcome.printing = sent.printing();
 }
 
