@@ -1,6 +1,8 @@
 //! Simulated devices that behave like the wire and fault on request.
 
 pub mod card;
+pub mod chip;
+pub mod chip_t1;
 pub mod document;
 mod page;
 pub mod picture;

@@ -3,6 +3,8 @@
 #[cfg(feature = "sim")]
 mod card;
 #[cfg(feature = "sim")]
+mod card_t1;
+#[cfg(feature = "sim")]
 mod desk;
 #[cfg(feature = "sim")]
 mod document;
