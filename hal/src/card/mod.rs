@@ -15,6 +15,7 @@
 //!
 //! Never: writes a card; logs what one said; takes a number for proof of who holds the card.
 
+pub mod ccid;
 pub mod chip;
 mod gate;
 pub mod library;
@@ -25,6 +26,7 @@ pub mod track;
 pub use gate::{Arming, CardHandle, Options, spawn};
 
 use crate::device::{Deadline, DeviceError};
+use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 use track::TrackFault;
 use zeroize::Zeroizing;
@@ -104,7 +106,8 @@ impl fmt::Debug for Atr {
 }
 
 /// How a card is presented; the screen asks for it in different words (XFS4IoT capability `type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReaderKind {
     /// Pulled through a slot.
     Swipe,
