@@ -8,6 +8,7 @@
 //! [devices.card_reader]
 //! selector = "sim:card"
 //! removal_wait_s = 20
+//! kind = "contactless"
 //!
 //! [devices.document_scanner]
 //! selector = "sim:document"
@@ -28,7 +29,7 @@ pub use config::{CardConfig, Config, ConfigError, DocumentConfig, PointerConfig,
 #[cfg(feature = "sim")]
 use crate::sim;
 use crate::{
-    card::CardHandle,
+    card::{self, CardHandle, CardReader, ccid::CcidReader},
     device::Deadline,
     device::{Class, EventSink},
     document::DocumentHandle,
@@ -39,7 +40,7 @@ use crate::{
 };
 use std::time::Duration;
 
-/// Connecting to a network printer takes no longer.
+/// Connecting to a network printer, or to a chip card reader, takes no longer.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
 
 /// What drivers need to know beyond the config.
@@ -107,6 +108,11 @@ static DRIVERS: &[Driver] = &[
         name: "sim:printer",
         takes: |selector| is_sim(selector, "printer"),
         open: Open::Printer(sim_printer),
+    },
+    Driver {
+        name: "ccid",
+        takes: |selector| matches!(selector, Selector::Usb { .. }),
+        open: Open::Card(ccid),
     },
     #[cfg(feature = "sim")]
     Driver { name: "sim:card", takes: |selector| is_sim(selector, "card"), open: Open::Card(sim_card) },
@@ -185,13 +191,20 @@ pub struct Found {
 /// Devices on this machine that a driver here would take, those that may not be opened included.
 #[must_use]
 pub fn list() -> Vec<Found> {
-    let found = |listed: pointer::evdev::Listed| Found {
+    let pointer = |listed: pointer::evdev::Listed| Found {
         selector: Selector::Node(listed.path),
         class: Class::Pointer,
         driver: "evdev",
         name: listed.name,
     };
-    pointer::evdev::list().into_iter().map(found).collect()
+    let chip = |listed: card::ccid::usb::Listed| Found {
+        selector: Selector::Usb { vendor: listed.vendor, product: listed.product, serial: listed.serial },
+        class: Class::CardReader,
+        driver: "ccid",
+        name: listed.name,
+    };
+    let readers = card::ccid::usb::list().into_iter().map(chip);
+    pointer::evdev::list().into_iter().map(pointer).chain(readers).collect()
 }
 
 fn tcp(
@@ -230,6 +243,17 @@ fn evdev(config: &PointerConfig, _site: &Site, sink: EventSink) -> Result<Pointe
     }
 }
 
+fn ccid(config: &CardConfig, _site: &Site, sink: EventSink) -> Result<CardHandle, String> {
+    let (selector, kind) = (config.selector.clone(), config.chip_kind());
+    let Selector::Usb { vendor, product, serial } = selector else { return Err("not VID:PID".to_owned()) };
+    let open = move || {
+        let pipe = card::ccid::usb::open(vendor, product, serial.as_deref())?;
+        let reader = CcidReader::open(Box::new(pipe), kind, Deadline::after(CONNECT_WAIT))?;
+        Ok(Box::new(reader) as Box<dyn CardReader>)
+    };
+    Ok(card::spawn(open, config.options(), sink))
+}
+
 #[cfg(feature = "sim")]
 fn is_sim(selector: &Selector, name: &str) -> bool {
     matches!(selector, Selector::Sim(sim) if sim == name)
@@ -254,7 +278,7 @@ fn sim_printer(
 #[cfg(feature = "sim")]
 fn sim_card(config: &CardConfig, site: &Site, sink: EventSink) -> Result<CardHandle, String> {
     let world = world(site)?;
-    Ok(crate::card::spawn(move || sim::card::open(&world), config.options(), sink))
+    Ok(card::spawn(move || sim::card::open(&world), config.options(), sink))
 }
 
 #[cfg(feature = "sim")]

@@ -45,6 +45,9 @@ pub struct CardConfig {
     /// See [`card::Options::removal_wait`]; seconds, 20 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removal_wait_s: Option<u16>,
+    /// How a card is presented to a chip card reader, which cannot tell by itself: `dip` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<card::ReaderKind>,
 }
 
 /// The document scanner.
@@ -111,7 +114,10 @@ impl Config {
 }
 
 impl CardConfig {
-    #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the only card reader is simulated"))]
+    pub(super) fn chip_kind(&self) -> card::ReaderKind {
+        self.kind.unwrap_or(card::ReaderKind::Dip)
+    }
+
     pub(super) fn options(&self) -> card::Options {
         let given = self.removal_wait_s.map(|s| Duration::from_secs(u64::from(s)));
         card::Options { removal_wait: given.unwrap_or(card::Options::default().removal_wait) }

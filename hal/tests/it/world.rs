@@ -53,9 +53,9 @@ fn a_garbled_config_is_refused_with_place_and_reason() {
             "onto a line",
         ),
         (
-            "[devices.card_reader]\nselector = '08e6:3437'",
+            "[devices.card_reader]\nselector = 'tcp://h:1'",
             "devices.card_reader",
-            "no driver takes '08e6:3437' (there are: sim:card)",
+            "no driver takes 'tcp://h:1' (there are: ccid, ",
         ),
         (
             "[devices.document_scanner]\nselector = 'sim:card'",

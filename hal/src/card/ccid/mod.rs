@@ -5,7 +5,7 @@
 //!   |         setup  protocol and speed
 //!   |         carry  APDU level, T=0 or T=1 at TPDU level (machines in `card::chip`)
 //! link     one command, one reply: numbers, more time, abort
-//! pipe     bulk out, bulk in, interrupt in      
+//! pipe     bulk out, bulk in, interrupt in          usb: over rusb
 //! ```
 //!
 //! Promises: every call ends by its deadline; a card pulled out while it was spoken to is
@@ -23,6 +23,7 @@ pub mod pipe;
 mod reader;
 mod setup;
 mod slot_error;
+pub mod usb;
 
 pub use pipe::{CcidPipe, Told};
 pub use reader::CcidReader;
