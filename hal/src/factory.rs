@@ -115,6 +115,8 @@ static DRIVERS: &[Driver] = &[
         open: Open::Card(ccid),
     },
     #[cfg(feature = "sim")]
+    Driver { name: "sim:ccid", takes: |selector| is_sim(selector, "ccid"), open: Open::Card(sim_ccid) },
+    #[cfg(feature = "sim")]
     Driver { name: "sim:card", takes: |selector| is_sim(selector, "card"), open: Open::Card(sim_card) },
     #[cfg(feature = "sim")]
     Driver {
@@ -279,6 +281,12 @@ fn sim_printer(
 fn sim_card(config: &CardConfig, site: &Site, sink: EventSink) -> Result<CardHandle, String> {
     let world = world(site)?;
     Ok(card::spawn(move || sim::card::open(&world), config.options(), sink))
+}
+
+#[cfg(feature = "sim")]
+fn sim_ccid(config: &CardConfig, site: &Site, sink: EventSink) -> Result<CardHandle, String> {
+    let (panel, kind) = (world(site)?.ccid().clone(), config.chip_kind());
+    Ok(card::spawn(move || panel.open(kind), config.options(), sink))
 }
 
 #[cfg(feature = "sim")]

@@ -69,6 +69,12 @@ impl T1Card {
         self.slips.extend(slips);
     }
 
+    /// The card after a reset; what was to go wrong still does.
+    #[must_use]
+    pub fn reset(self) -> Self {
+        Self { slips: self.slips, ..Self::default() }
+    }
+
     /// A block for the card; what it answers, or nothing.
     pub fn block(&mut self, chip: &mut Chip, block: &[u8]) -> Option<Vec<u8>> {
         let slip = self.slips.pop_front().unwrap_or(Slip::Right);

@@ -6,6 +6,7 @@
 
 use super::{
     card::CardSim,
+    ccid::{CcidPanel, Model},
     document::ScannerSim,
     pointer::TouchSim,
     printer::{PrinterPanel, SimPrinter},
@@ -29,6 +30,7 @@ pub struct World {
 
 struct Inner {
     printer: PrinterPanel,
+    ccid: CcidPanel,
     things: Mutex<Things>,
     changed: Condvar,
 }
@@ -58,13 +60,26 @@ impl World {
     #[must_use]
     pub fn with_printer(dots: usize) -> Self {
         let (_, printer) = SimPrinter::new(dots);
-        Self { inner: Arc::new(Inner { printer, things: Mutex::default(), changed: Condvar::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                printer,
+                ccid: CcidPanel::new(Model::short_apdu()),
+                things: Mutex::default(),
+                changed: Condvar::new(),
+            }),
+        }
     }
 
     /// The hands on the printer.
     #[must_use]
     pub fn printer(&self) -> &PrinterPanel {
         &self.inner.printer
+    }
+
+    /// The hands on the chip card reader.
+    #[must_use]
+    pub fn ccid(&self) -> &CcidPanel {
+        &self.inner.ccid
     }
 
     /// Puts a card in; one already in is swapped.
@@ -127,7 +142,9 @@ impl World {
         match class {
             Class::ReceiptPrinter if pulled => self.inner.printer.unplug(),
             Class::ReceiptPrinter => self.inner.printer.plug_in(),
-            Class::CardReader | Class::DocumentScanner | Class::Pointer => {}
+            Class::CardReader if pulled => self.inner.ccid.unplug(),
+            Class::CardReader => self.inner.ccid.plug_in(),
+            Class::DocumentScanner | Class::Pointer => {}
         }
         self.change(|things| match class {
             Class::CardReader => things.card.pulled = pulled,

@@ -5,7 +5,7 @@
 //!   |         setup  protocol and speed
 //!   |         carry  APDU level, T=0 or T=1 at TPDU level (machines in `card::chip`)
 //! link     one command, one reply: numbers, more time, abort
-//! pipe     bulk out, bulk in, interrupt in          usb: over rusb
+//! pipe     bulk out, bulk in, interrupt in          usb: over rusb    sim::ccid: without a reader
 //! ```
 //!
 //! Promises: every call ends by its deadline; a card pulled out while it was spoken to is
