@@ -45,6 +45,8 @@ pub struct Model {
     pub packet: usize,
     /// A message that fills its last packet is followed by an empty one.
     pub empty_packets: bool,
+    /// So many bytes follow a message without being announced, as QEMU's reader does.
+    pub padding: usize,
     /// It has an interrupt end point.
     pub notices: bool,
     /// What its cards with contacts speak.
@@ -63,6 +65,7 @@ impl Model {
             message_max: 271,
             packet: 64,
             empty_packets: false,
+            padding: 0,
             notices: true,
             protocol: 0,
             supply: 0,

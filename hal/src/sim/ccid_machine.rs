@@ -177,7 +177,9 @@ impl Machine {
     }
 
     fn say(&mut self, reply: &Reply) {
-        self.outbox.push_back(Message::Now(reply.encode().to_vec()));
+        let mut bytes = reply.encode().to_vec();
+        bytes.resize(bytes.len() + self.model.padding, 0xFE);
+        self.outbox.push_back(Message::Now(bytes));
     }
 
     fn icc(&self) -> Icc {

@@ -47,6 +47,7 @@ fn models() -> Vec<Model> {
         all.extend([0, 0x40, 0x82, 0x400].map(|bits| Model { features: bare.features | bits, ..bare }));
     }
     all.extend(all.clone().into_iter().map(quiet));
+    all.push(Model { padding: 7, ..Model::tpdu(0) });
     all
 }
 

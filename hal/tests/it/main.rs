@@ -9,6 +9,8 @@ mod ccid;
 #[cfg(feature = "sim")]
 mod ccid_faults;
 #[cfg(feature = "sim")]
+mod ccid_recorded;
+#[cfg(feature = "sim")]
 mod desk;
 #[cfg(feature = "sim")]
 mod document;

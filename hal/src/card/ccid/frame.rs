@@ -105,7 +105,7 @@ pub enum Body {
         /// 0 running, 1 to 3 stopped.
         clock: u8,
     },
-    /// `82`; [`None`] when the command failed and the parameters are left out.
+    /// `82`; [`None`] when the command failed and the parameters are left out, or are none we know.
     Parameters(Option<Parameters>),
 }
 
@@ -220,8 +220,7 @@ impl Reply {
             0x80 => Body::Data { chain: third, data: CardBytes::new(data.to_vec()) },
             0x81 if data.is_empty() => Body::Slot { clock: third },
             0x81 => return Err(FrameError::Long),
-            0x82 if data.is_empty() => Body::Parameters(None),
-            0x82 => Body::Parameters(Some(Parameters::parse(third, data)?)),
+            0x82 => Body::Parameters(Parameters::parse(third, data).ok()),
             other => return Err(FrameError::Type(other)),
         };
         Ok(Self { slot, seq, icc, outcome, body })

@@ -101,7 +101,8 @@ impl Link {
         }
         let length = message.get(..got).and_then(frame::announced).unwrap_or(got);
         if length > self.descriptor.message_max || length <= got || got < packet {
-            message.truncate(got);
+            // A transfer carries one message. QEMU's reader sends parameters it announces no length for.
+            message.truncate(length.min(got));
             return Ok(message);
         }
         let mut whole = Zeroizing::new(vec![0; got + (length - got).next_multiple_of(packet)]);
@@ -116,7 +117,7 @@ impl Link {
                 count => got += count,
             }
         }
-        whole.truncate(got);
+        whole.truncate(length.min(got));
         Ok(whole)
     }
 
