@@ -49,6 +49,8 @@ pub struct Model {
     pub padding: usize,
     /// It has an interrupt end point.
     pub notices: bool,
+    /// How long it waits for a block of a card that says nothing, in milliseconds.
+    pub patience_ms: u64,
     /// What its cards with contacts speak.
     pub protocol: u8,
     /// The only supply its cards with contacts work at: bPowerSelect.
@@ -67,6 +69,7 @@ impl Model {
             empty_packets: false,
             padding: 0,
             notices: true,
+            patience_ms: 0,
             protocol: 0,
             supply: 0,
         }
@@ -101,6 +104,11 @@ pub(super) struct Bench {
 }
 
 impl Bench {
+    pub(super) fn pull_card(&mut self) {
+        self.machine.pull();
+        self.slot_change();
+    }
+
     fn slot_change(&mut self) {
         self.changed = true;
         self.machine.slot_change();
@@ -140,10 +148,12 @@ impl CcidPanel {
 
     /// Takes the card away.
     pub fn pull(&self) {
-        self.change(|bench| {
-            bench.machine.pull();
-            bench.slot_change();
-        });
+        self.change(Bench::pull_card);
+    }
+
+    /// Shakes the card: the reader tells of a change though nothing changed.
+    pub fn shake(&self) {
+        self.change(|bench| bench.changed = true);
     }
 
     /// Pulls the reader's cable; the card in it loses its power.
@@ -176,6 +186,12 @@ impl CcidPanel {
     #[must_use]
     pub fn executed(&self) -> u32 {
         self.change(|bench| bench.machine.executed())
+    }
+
+    /// Whether a card is in.
+    #[must_use]
+    pub fn has_card(&self) -> bool {
+        self.change(|bench| bench.machine.present())
     }
 
     /// Whether the card has power.
@@ -284,11 +300,6 @@ impl CcidPipe for SimPipe {
                 }
                 Some((Phase::Sending, Fault::Stall)) => return Err(stalled()),
                 Some((Phase::Sending, Fault::Silent)) => return Ok(true),
-                Some((_, Fault::PullCard)) => {
-                    bench.machine.pull();
-                    bench.slot_change();
-                    bench.machine.take(message);
-                }
                 Some((_, fault)) => fault.strike(bench, message),
                 None => bench.machine.take(message),
             }
@@ -323,15 +334,13 @@ impl CcidPipe for SimPipe {
                 Some((_, Fault::Stall)) => return Some(Err(stalled())),
                 Some((_, Fault::Garbage)) => bench.noise = 1,
                 Some((_, Fault::Noise)) => bench.noise = u32::MAX,
-                Some((_, Fault::PullCard)) => {
-                    bench.machine.pull();
-                    bench.slot_change();
-                }
+                Some((_, Fault::PullCard | Fault::PullCardUnseen)) => bench.pull_card(),
                 Some((
                     _,
                     Fault::Mute
                     | Fault::Slow(_)
                     | Fault::NeverDone
+                    | Fault::Late(_)
                     | Fault::Silent
                     | Fault::WrongSeq(_)
                     | Fault::Cut

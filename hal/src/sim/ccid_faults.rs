@@ -53,6 +53,8 @@ pub enum Fault {
     Slow(u8),
     /// The card asks for more time for ever.
     NeverDone,
+    /// The card asks for ten times its time, and answers after so many milliseconds.
+    Late(u64),
     /// The reader says nothing.
     Silent,
     /// Bytes of no message come first.
@@ -69,6 +71,8 @@ pub enum Fault {
     UnplugMidReply,
     /// The card is pulled out.
     PullCard,
+    /// The card is pulled out, and the reader takes it for parity errors first.
+    PullCardUnseen,
     /// The end point stalls.
     Stall,
     /// The reader reports a fault of its own.
@@ -113,6 +117,14 @@ impl Fault {
                 }
                 machine.take(message);
             }
+            Self::Late(after_ms) => {
+                machine.take(message);
+                let Some(Message::Now(answer)) = machine.outbox.pop_back() else { return };
+                let more = machine.reply(seq, Outcome::MoreTime(10));
+                machine.outbox.push_back(Message::Now(more));
+                let due = Deadline::after(Duration::from_millis(after_ms));
+                machine.outbox.push_back(Message::Later(due, answer));
+            }
             Self::NeverDone => {
                 machine.note(message);
                 for at in 1..=EXTENSIONS {
@@ -151,7 +163,14 @@ impl Fault {
                 machine.note(message);
                 machine.outbox.push_back(Message::Stall);
             }
-            Self::PullCard => {}
+            Self::PullCardUnseen => {
+                machine.fail(message, SlotError::Parity);
+                bench.pull_card();
+            }
+            Self::PullCard => {
+                bench.pull_card();
+                bench.machine.take(message);
+            }
         }
     }
 }

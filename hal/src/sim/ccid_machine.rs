@@ -16,7 +16,7 @@ use crate::{
     },
     device::Deadline,
 };
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 /// TA1 of the simulated chips with contacts, and the value without.
 const CHIP_FIDI: u8 = 0x94;
@@ -251,7 +251,11 @@ impl Machine {
             }
         };
         match done {
-            Err(error) => self.fail(message, error),
+            Err(error) => {
+                let reply = self.body_for(message, Outcome::Failed(error), Vec::new()).encode().to_vec();
+                let due = Deadline::after(Duration::from_millis(self.model.patience_ms));
+                self.outbox.push_back(Message::Later(due, reply));
+            }
             Ok(()) => {
                 let part = self.parts_out.pop_front().unwrap_or_default();
                 let chain = match (level, self.parts_out.is_empty()) {

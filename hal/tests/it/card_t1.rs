@@ -151,6 +151,16 @@ fn a_card_that_may_not_resynchronise_is_not_obeyed() {
     assert!(matches!(step, Step::Send { block, .. } if block.expose()[1] == 0x82));
 }
 
+#[test]
+fn a_part_with_the_wrong_number_is_not_taken() {
+    let mut line = T1::new(Check::Lrc, 32);
+    line.begin(CardBytes::new(vec![0, 0xEE, 0, 0]));
+    let second = line.handle(Heard::Block(&[0, 0x40, 2, 0x90, 0, 0xD2])).unwrap();
+    assert!(matches!(second, Step::Send { block, .. } if block.expose()[1] == 0x82));
+    let first = line.handle(Heard::Block(&[0, 0x00, 2, 0x90, 0, 0x92])).unwrap();
+    assert!(matches!(first, Step::Done(answer) if answer.expose() == [0x90, 0]));
+}
+
 fn slip() -> impl Strategy<Value = Slip> {
     prop_oneof![
         4 => Just(Slip::Right),

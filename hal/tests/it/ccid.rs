@@ -126,6 +126,18 @@ fn speed_is_agreed_with_the_card_only_where_the_reader_leaves_it_to_us() {
 }
 
 #[test]
+fn a_t1_card_is_told_once_how_much_the_reader_takes() {
+    let (panel, mut reader) = with_card(Model::tpdu(1), ChipKind::Plain);
+    reader.power_on(soon()).unwrap();
+    let blocks = || panel.log().iter().filter(|kind| **kind == 0x6F).count();
+    let before = blocks();
+    for (command, count) in [(read(200), 2), (read(200), 3)] {
+        assert_eq!(reader.transmit(&command.0, soon()).unwrap().expose(), command.1);
+        assert_eq!(blocks() - before, count, "one block tells it, then one a command");
+    }
+}
+
+#[test]
 fn a_misbehaving_t1_card_behind_a_reader_still_answers() {
     for slip in [Slip::BadCheck, Slip::Lost, Slip::Deaf, Slip::Damaged, Slip::Wtx(3), Slip::Ifs(100)] {
         let (panel, mut reader) = with_card(Model::tpdu(1), ChipKind::Plain);

@@ -9,6 +9,7 @@ use hal::{
     sim::{
         ccid::{CcidPanel, Fault, Model, Phase},
         chip::ChipKind,
+        chip_t1::Slip,
     },
 };
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ const CLOSE: Duration = Duration::from_millis(300);
 
 const READ: [u8; 5] = [0, 0xB0, 0, 0, 5];
 
-const FAULTS: [Fault; 14] = [
+const FAULTS: [Fault; 15] = [
     Fault::Mute,
     Fault::Slow(3),
     Fault::NeverDone,
@@ -37,6 +38,7 @@ const FAULTS: [Fault; 14] = [
     Fault::Unplug,
     Fault::UnplugMidReply,
     Fault::PullCard,
+    Fault::PullCardUnseen,
     Fault::Stall,
     Fault::HardwareError,
 ];
@@ -85,12 +87,15 @@ fn expected(phase: Phase, fault: Fault) -> End {
         Fault::Unplug | Fault::UnplugMidReply => End::Gone,
         Fault::Stall | Fault::Noise => End::Nonsense,
         Fault::PullCard if matches!(phase, Phase::Idle | Phase::Asking) => End::NoCard,
-        Fault::PullCard => End::Torn,
+        Fault::PullCardUnseen if idle => End::NoCard,
+        // The reader has not seen it yet; the next question finds out.
+        Fault::PullCardUnseen if phase == Phase::Asking => End::Well,
+        Fault::PullCard | Fault::PullCardUnseen => End::Torn,
         Fault::Mute if matches!(phase, Phase::Idle | Phase::Asking) => End::Well,
         Fault::Mute => End::Mute,
         Fault::HardwareError if matches!(phase, Phase::Idle | Phase::Asking) => End::Well,
         Fault::HardwareError => End::Nonsense,
-        Fault::Slow(_) | Fault::Garbage => End::Well,
+        Fault::Slow(_) | Fault::Late(_) | Fault::Garbage => End::Well,
         Fault::WrongSeq(count) if count <= 10 || idle => End::Well,
         Fault::WrongSeq(_) => End::Nonsense,
         Fault::NeverDone | Fault::Silent | Fault::Cut if idle => End::Well,
@@ -135,7 +140,7 @@ fn serves(panel: &CcidPanel, mut reader: Box<dyn CardReader>, end: End, what: &s
         panel.plug_in();
         reader = panel.open(ReaderKind::Dip).unwrap();
     }
-    if matches!(end, End::Torn | End::NoCard) {
+    if !panel.has_card() {
         panel.insert(ChipKind::Plain);
         while reader.wait_change(soon()).unwrap().status != CardStatus::Present {}
     }
@@ -216,6 +221,60 @@ fn under_t1_a_single_fault_on_the_line_is_mended() {
 }
 
 #[test]
+fn a_long_answer_cut_in_the_middle_of_a_packet_is_late_not_nonsense() {
+    let (panel, mut reader) = with_card(Model::short_apdu(), ChipKind::Plain);
+    reader.power_on(soon()).unwrap();
+    panel.arm(Phase::Answering, Fault::Cut);
+    let answer = reader.transmit(&[0, 0xB0, 0, 0, 0], Deadline::after(CALL));
+    assert_eq!(answer.map_or_else(|error| of_card(&error), |_| End::Well), End::TimedOut);
+    serves(&panel, reader, End::TimedOut, "after half a long answer");
+}
+
+#[test]
+fn time_a_card_asked_for_is_more_than_a_reader_gets_by_itself() {
+    let (panel, mut reader) = with_card(Model::short_apdu(), ChipKind::Plain);
+    reader.power_on(soon()).unwrap();
+    // A reply takes three seconds at most unless more is asked for.
+    panel.arm(Phase::Answering, Fault::Late(3200));
+    let begun = Instant::now();
+    assert_eq!(reader.transmit(&READ, soon()).unwrap().expose(), [0, 1, 2, 3, 4, 0x90, 0]);
+    assert!(begun.elapsed() >= Duration::from_millis(3200));
+}
+
+#[test]
+fn after_a_command_without_end_the_chip_is_spoken_to_only_with_new_power() {
+    let (panel, mut reader) = with_card(Model::tpdu(1), ChipKind::Plain);
+    assert_eq!(strike(&panel, reader.as_mut(), Phase::Answering, Fault::Silent), End::TimedOut);
+    assert!(matches!(reader.transmit(&READ, soon()), Err(CardError::Torn)));
+    serves(&panel, reader, End::TimedOut, "with new power");
+}
+
+#[test]
+fn a_t1_card_that_died_is_mute_even_when_the_deadline_ends_it() {
+    let (panel, mut reader) = with_card(Model { patience_ms: 200, ..Model::tpdu(1) }, ChipKind::Plain);
+    reader.power_on(soon()).unwrap();
+    panel.slip(&[Slip::Dead]);
+    let begun = Instant::now();
+    let answer = reader.transmit(&READ, Deadline::after(CALL));
+    assert_eq!(answer.map_or_else(|error| of_card(&error), |_| End::Well), End::Mute);
+    assert!(begun.elapsed() < CALL + SLACK);
+}
+
+#[test]
+fn a_shaken_card_that_kept_its_power_is_the_same_unless_the_reader_gives_power_by_itself() {
+    for (features, cards) in [(0x2_04BA, 1), (0x2_04BE, 2)] {
+        let (panel, mut reader) = with_card(Model { features, ..Model::short_apdu() }, ChipKind::Plain);
+        reader.power_on(soon()).unwrap();
+        reader.status(soon()).unwrap();
+        reader.wait_change(Deadline::after(Duration::from_millis(50))).unwrap();
+        panel.shake();
+        let slot = reader.wait_change(Deadline::after(Duration::from_millis(50))).unwrap();
+        assert_eq!(slot.cards, cards);
+        assert_eq!(reader.transmit(&READ, soon()).is_ok(), cards == 1);
+    }
+}
+
+#[test]
 fn a_hardware_error_is_told_and_passes() {
     let (panel, mut reader) = with_card(Model::short_apdu(), ChipKind::Plain);
     panel.arm(Phase::Asking, Fault::HardwareError);
@@ -227,6 +286,9 @@ fn a_hardware_error_is_told_and_passes() {
 #[test]
 fn a_card_pulled_mid_command_is_counted_once_though_told_twice() {
     let (panel, mut reader) = with_card(Model::short_apdu(), ChipKind::Plain);
+    // The card's coming is told first.
+    reader.status(soon()).unwrap();
+    reader.wait_change(Deadline::after(Duration::from_millis(50))).unwrap();
     assert_eq!(strike(&panel, reader.as_mut(), Phase::Answering, Fault::PullCard), End::Torn);
     let gone = reader.wait_change(soon()).unwrap();
     assert_eq!((gone.status, gone.cards), (CardStatus::NoCard, 1));

@@ -112,9 +112,11 @@ impl Link {
         let rest = limit.at_most(REST_WAIT);
         while got < length {
             let Some(room) = whole.get_mut(got..) else { break };
-            match self.pipe.receive(room, rest)? {
-                0 => break,
-                count => got += count,
+            let count = self.pipe.receive(room, rest)?;
+            got += count;
+            if count == 0 || !count.is_multiple_of(packet) {
+                // A short packet ends the message, whatever it announced.
+                break;
             }
         }
         whole.truncate(length.min(got));
