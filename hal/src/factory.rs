@@ -10,6 +10,7 @@
 //! [devices.card_reader]
 //! selector = "sim:card"
 //! removal_wait_s = 20
+//! presented = "contactless"
 //!
 //! [devices.document_scanner]
 //! selector = "sim:document"
@@ -43,7 +44,7 @@ pub use config::{
 #[cfg(feature = "sim")]
 use crate::sim;
 use crate::{
-    card::CardHandle,
+    card::{self, CardHandle, CardReader, ccid::CcidReader},
     device::Deadline,
     device::{Class, EventSink},
     document::DocumentHandle,
@@ -63,7 +64,7 @@ use crate::{
 };
 use std::{path::PathBuf, time::Duration};
 
-/// Connecting to a network printer takes no longer.
+/// Connecting to a network printer, or to a chip card reader, takes no longer.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
 
 /// What drivers need to know beyond the config.
@@ -165,6 +166,13 @@ static DRIVERS: &[Driver] = &[
         takes: |selector| is_sim(selector, "printer"),
         open: Open::Printer(sim_printer),
     },
+    Driver {
+        name: "ccid",
+        takes: |selector| matches!(selector, Selector::Usb { .. }),
+        open: Open::Card(ccid),
+    },
+    #[cfg(feature = "sim")]
+    Driver { name: "sim:ccid", takes: |selector| is_sim(selector, "ccid"), open: Open::Card(sim_ccid) },
     #[cfg(feature = "sim")]
     Driver { name: "sim:card", takes: |selector| is_sim(selector, "card"), open: Open::Card(sim_card) },
     #[cfg(feature = "sim")]
@@ -216,6 +224,7 @@ pub fn open(config: &Config, site: &Site, sink: &EventSink) -> Result<Devices, C
         let Open::Card(open) = find(Class::CardReader, &card.selector, at)? else {
             return Err(ConfigError::class(at));
         };
+        card.check().map_err(|why| ConfigError::new(at, why))?;
         devices.card = Some(open(card, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
     }
     if let Some(document) = &config.document_scanner {
@@ -301,9 +310,16 @@ pub fn list() -> Vec<Found> {
         driver: "keys",
         name: Ok(name),
     };
+    let chip = |listed: card::ccid::usb::Listed| Found {
+        selector: Selector::Usb { vendor: listed.vendor, product: listed.product, serial: listed.serial },
+        class: Class::CardReader,
+        driver: "ccid",
+        name: listed.name,
+    };
+    let readers = card::ccid::usb::list().into_iter().map(chip);
     let printers = usb::find::list().into_iter().map(usb).chain(serial::list().into_iter().map(serial));
     let pointers = pointer::evdev::list().into_iter().map(pointer);
-    printers.chain(pointers).chain(keys::list().into_iter().map(keypad)).collect()
+    printers.chain(readers).chain(pointers).chain(keys::list().into_iter().map(keypad)).collect()
 }
 
 fn usb_printer(
@@ -370,6 +386,17 @@ fn evdev(config: &PointerConfig, _site: &Site, sink: EventSink) -> Result<Pointe
     }
 }
 
+fn ccid(config: &CardConfig, _site: &Site, sink: EventSink) -> Result<CardHandle, String> {
+    let (selector, kind) = (config.selector.clone(), config.chip_kind());
+    let Selector::Usb { vendor, product, serial } = selector else { return Err("not VID:PID".to_owned()) };
+    let open = move || {
+        let pipe = card::ccid::usb::open(vendor, product, serial.as_deref())?;
+        let reader = CcidReader::open(Box::new(pipe), kind, Deadline::after(CONNECT_WAIT))?;
+        Ok(Box::new(reader) as Box<dyn CardReader>)
+    };
+    Ok(card::spawn(open, config.options(), sink))
+}
+
 #[cfg(feature = "sim")]
 fn is_sim(selector: &Selector, name: &str) -> bool {
     matches!(selector, Selector::Sim(sim) if sim == name)
@@ -394,10 +421,13 @@ fn sim_printer(
 #[cfg(feature = "sim")]
 fn sim_card(config: &CardConfig, site: &Site, sink: EventSink) -> Result<CardHandle, String> {
     let world = world(site)?;
-    if config.kind.is_some() || config.layout.is_some() || config.baud.is_some() {
-        return Err("kind, layout and baud are for a reader that types".to_owned());
-    }
-    Ok(crate::card::spawn(move || sim::card::open(&world), config.options(), sink))
+    Ok(card::spawn(move || sim::card::open(&world), config.options(), sink))
+}
+
+#[cfg(feature = "sim")]
+fn sim_ccid(config: &CardConfig, site: &Site, sink: EventSink) -> Result<CardHandle, String> {
+    let (panel, kind) = (world(site)?.ccid().clone(), config.chip_kind());
+    Ok(card::spawn(move || panel.open(kind), config.options(), sink))
 }
 
 #[cfg(feature = "sim")]

@@ -15,6 +15,8 @@
 //!
 //! Never: writes a card; logs what one said; takes a number for proof of who holds the card.
 
+pub mod ccid;
+pub mod chip;
 mod gate;
 pub mod library;
 pub mod payment;
@@ -28,6 +30,7 @@ pub use gate::{CardHandle, Options, spawn};
 pub use swipe::SwipeReader;
 
 use crate::device::{Deadline, DeviceError};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use track::TrackFault;
 use zeroize::Zeroizing;
@@ -107,7 +110,8 @@ impl fmt::Debug for Atr {
 }
 
 /// How a card is presented; the screen asks for it in different words (XFS4IoT capability `type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReaderKind {
     /// Pulled through a slot.
     Swipe,

@@ -30,7 +30,7 @@ const SLICE_WAIT: Duration = Duration::from_millis(250);
 const READ_WAIT: Duration = Duration::from_secs(5);
 
 /// Asking for the status takes no longer.
-const STATUS_WAIT: Duration = Duration::from_secs(1);
+const STATUS_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Card {

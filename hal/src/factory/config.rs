@@ -61,6 +61,9 @@ pub struct CardConfig {
     /// For a stripe reader at a node: how it speaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Speaks>,
+    /// How a card is presented to a chip card reader, which cannot tell by itself: `dip` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presented: Option<card::ReaderKind>,
     /// For a wedge: the layout it types in, `us` when left out, or a file by its absolute path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
@@ -208,6 +211,26 @@ impl PrinterConfig {
 }
 
 impl CardConfig {
+    /// Whether the keys fit the selector: a reader that types and a chip card reader are set up differently.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let types = self.kind.is_some() || self.layout.is_some() || self.baud.is_some();
+        match &self.selector {
+            Selector::Node(_) if self.presented.is_some() => {
+                Err("presented is for a chip card reader".to_owned())
+            }
+            Selector::Node(_) => Ok(()),
+            Selector::Sim(name) if name == "swipe" => Ok(()),
+            Selector::Usb { .. } | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) if types => {
+                Err("kind, layout and baud are for a reader that types".to_owned())
+            }
+            Selector::Usb { .. } | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn chip_kind(&self) -> card::ReaderKind {
+        self.presented.unwrap_or(card::ReaderKind::Dip)
+    }
+
     pub(super) fn options(&self) -> card::Options {
         let given = self.removal_wait_s.map(|s| Duration::from_secs(u64::from(s)));
         card::Options { removal_wait: given.unwrap_or(card::Options::default().removal_wait) }

@@ -1,6 +1,11 @@
 //! Simulated devices that behave like the wire and fault on request.
 
 pub mod card;
+pub mod ccid;
+mod ccid_faults;
+mod ccid_machine;
+pub mod chip;
+pub mod chip_t1;
 pub mod document;
 pub mod keyboard;
 mod page;

@@ -6,6 +6,7 @@
 
 use super::{
     card::CardSim,
+    ccid::{CcidPanel, Model},
     document::ScannerSim,
     keyboard::{self, KeyboardSim, Place},
     pointer::TouchSim,
@@ -30,6 +31,7 @@ pub struct World {
 
 struct Inner {
     printer: PrinterPanel,
+    ccid: CcidPanel,
     things: Mutex<Things>,
     changed: Condvar,
 }
@@ -72,13 +74,26 @@ impl World {
     #[must_use]
     pub fn with_printer(dots: usize) -> Self {
         let (_, printer) = SimPrinter::new(dots);
-        Self { inner: Arc::new(Inner { printer, things: Mutex::default(), changed: Condvar::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                printer,
+                ccid: CcidPanel::new(Model::short_apdu()),
+                things: Mutex::default(),
+                changed: Condvar::new(),
+            }),
+        }
     }
 
     /// The hands on the printer.
     #[must_use]
     pub fn printer(&self) -> &PrinterPanel {
         &self.inner.printer
+    }
+
+    /// The hands on the chip card reader.
+    #[must_use]
+    pub fn ccid(&self) -> &CcidPanel {
+        &self.inner.ccid
     }
 
     /// Puts a card in; one already in is swapped.
@@ -189,7 +204,9 @@ impl World {
         match class {
             Class::ReceiptPrinter if pulled => self.inner.printer.unplug(),
             Class::ReceiptPrinter => self.inner.printer.plug_in(),
-            Class::CardReader | Class::DocumentScanner | Class::Pointer | Class::Scanner | Class::Keypad => {}
+            Class::CardReader if pulled => self.inner.ccid.unplug(),
+            Class::CardReader => self.inner.ccid.plug_in(),
+            Class::DocumentScanner | Class::Pointer | Class::Scanner | Class::Keypad => {}
         }
         self.change(|things| match class {
             Class::CardReader => {

@@ -3,6 +3,14 @@
 #[cfg(feature = "sim")]
 mod card;
 #[cfg(feature = "sim")]
+mod card_t1;
+#[cfg(feature = "sim")]
+mod ccid;
+#[cfg(feature = "sim")]
+mod ccid_faults;
+#[cfg(feature = "sim")]
+mod ccid_recorded;
+#[cfg(feature = "sim")]
 mod desk;
 #[cfg(feature = "sim")]
 mod document;

@@ -78,9 +78,9 @@ fn a_garbled_config_is_refused_with_place_and_reason() {
             "onto a line",
         ),
         (
-            "[devices.card_reader]\nselector = '08e6:3437'",
+            "[devices.card_reader]\nselector = 'tcp://h:1'",
             "devices.card_reader",
-            "no driver takes '08e6:3437' (there are: stripe, sim:card, sim:swipe)",
+            "no driver takes 'tcp://h:1' (there are: stripe, ccid, ",
         ),
         (
             "[devices.document_scanner]\nselector = 'sim:card'",
@@ -126,6 +126,12 @@ fn a_device_that_types_is_refused_with_place_and_reason() {
         ),
         ("[devices.scanner]\nselector = 'sim:scanner'\nkind = 'serial'", "devices.scanner", "as a keyboard"),
         ("[devices.card_reader]\nselector = 'sim:card'\nkind = 'wedge'", "devices.card_reader", "that types"),
+        ("[devices.card_reader]\nselector = '08e6:3437'\nbaud = 9600", "devices.card_reader", "that types"),
+        (
+            "[devices.card_reader]\nselector = '/dev/x'\npresented = 'dip'",
+            "devices.card_reader",
+            "presented is for a chip card reader",
+        ),
         ("[devices.keypad]\nselector = 'sim:keypad'", "devices", "missing field `map`"),
         ("[devices.keypad]\nselector = 'sim:keypad'\nmap = 'abc'", "devices.keypad", "no such key map"),
         (
