@@ -74,7 +74,10 @@ impl Link {
             let message = self.message(limit)?;
             match Reply::parse(&message) {
                 Ok(reply) if reply.seq == seq && reply.slot == SLOT => match reply.outcome {
-                    Outcome::MoreTime(times) => limit = work.at_most(wait * u32::from(times.max(1))),
+                    Outcome::MoreTime(times) => {
+                        (limit, strays) = (work.at_most(wait * u32::from(times.max(1))), 0);
+                        continue;
+                    }
                     Outcome::Done | Outcome::Failed(_) => return Ok(reply),
                 },
                 Ok(reply) => tracing::debug!(seq, got = reply.seq, "a reply to another command is dropped"),
