@@ -2,8 +2,10 @@
 //!
 //! ```toml
 //! [devices.printer]
-//! selector = "tcp://192.0.2.7:9100"
+//! selector = "04b8:0e15"        # USB; or /dev/serial/by-id/..., tcp://192.0.2.7:9100, file:///path
 //! profile = "epson-tm-t88v"
+//! # baud = 38400                # of a serial line only, as is flow
+//! # flow = "rts-cts"            # or none, or xon-xoff for a model that allows it
 //!
 //! [devices.card_reader]
 //! selector = "sim:card"
@@ -35,7 +37,13 @@ use crate::{
     pointer::{self, PointerHandle},
     printer::{self, PrinterHandle, Profile},
     selector::Selector,
-    transport::{Transport, file::WriteOnly, tcp::Tcp},
+    transport::{
+        Transport,
+        file::WriteOnly,
+        serial::{self, Serial},
+        tcp::Tcp,
+        usb::{self, Usb},
+    },
 };
 use std::time::Duration;
 
@@ -91,6 +99,16 @@ impl Driver {
 
 /// Every driver there is.
 static DRIVERS: &[Driver] = &[
+    Driver {
+        name: "usb",
+        takes: |selector| matches!(selector, Selector::Usb { .. }),
+        open: Open::Printer(usb_printer),
+    },
+    Driver {
+        name: "serial",
+        takes: |selector| matches!(selector, Selector::Node(_)),
+        open: Open::Printer(serial_printer),
+    },
     Driver { name: "tcp", takes: |selector| matches!(selector, Selector::Tcp(_)), open: Open::Printer(tcp) },
     Driver {
         name: "file",
@@ -132,6 +150,7 @@ pub fn open(config: &Config, site: &Site, sink: &EventSink) -> Result<Devices, C
             return Err(ConfigError::class(at));
         };
         let profile = Profile::named(&printer.profile).map_err(|error| ConfigError::new(at, error))?;
+        printer.check_line(&profile).map_err(|why| ConfigError::new(at, why))?;
         let opened = open(printer, profile, site, sink.clone());
         devices.printer = Some(opened.map_err(|why| ConfigError::new(at, why))?);
     }
@@ -182,16 +201,58 @@ pub struct Found {
     pub name: Result<String, String>,
 }
 
-/// Devices on this machine that a driver here would take, those that may not be opened included.
+/// Devices on this machine that a driver here would take, those that may not be opened included. That it is
+/// a printer which hangs on a serial port is for whoever plugged it in to know.
 #[must_use]
 pub fn list() -> Vec<Found> {
-    let found = |listed: pointer::evdev::Listed| Found {
+    let pointer = |listed: pointer::evdev::Listed| Found {
         selector: Selector::Node(listed.path),
         class: Class::Pointer,
         driver: "evdev",
         name: listed.name,
     };
-    pointer::evdev::list().into_iter().map(found).collect()
+    let usb = |listed: usb::find::Listed| Found {
+        selector: Selector::Usb { vendor: listed.vendor, product: listed.product, serial: listed.serial },
+        class: Class::ReceiptPrinter,
+        driver: "usb",
+        name: listed.name,
+    };
+    let serial = |listed: serial::Listed| Found {
+        selector: Selector::Node(listed.path),
+        class: Class::ReceiptPrinter,
+        driver: "serial",
+        name: listed.name,
+    };
+    let printers = usb::find::list().into_iter().map(usb).chain(serial::list().into_iter().map(serial));
+    printers.chain(pointer::evdev::list().into_iter().map(pointer)).collect()
+}
+
+fn usb_printer(
+    config: &PrinterConfig,
+    profile: Profile,
+    _site: &Site,
+    sink: EventSink,
+) -> Result<PrinterHandle, String> {
+    let Selector::Usb { vendor, product, serial } = config.selector.clone() else {
+        return Err("not VID:PID[:SERIAL]".to_owned());
+    };
+    let open = move || {
+        let line = Usb::open(vendor, product, serial.as_deref())?;
+        Ok(Box::new(line) as Box<dyn Transport>)
+    };
+    Ok(printer::spawn(open, profile, sink))
+}
+
+fn serial_printer(
+    config: &PrinterConfig,
+    profile: Profile,
+    _site: &Site,
+    sink: EventSink,
+) -> Result<PrinterHandle, String> {
+    let Selector::Node(path) = config.selector.clone() else { return Err("not /dev/...".to_owned()) };
+    let settings = config.serial();
+    let open = move || Ok(Box::new(Serial::open(&path, settings)?) as Box<dyn Transport>);
+    Ok(printer::spawn(open, profile, sink))
 }
 
 fn tcp(

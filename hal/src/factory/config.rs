@@ -6,7 +6,9 @@
 use crate::{
     card,
     pointer::{Calibration, Rotation, evdev},
+    printer::Profile,
     selector::Selector,
+    transport::serial::{Baud, Flow, Settings},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -34,6 +36,12 @@ pub struct PrinterConfig {
     pub selector: Selector,
     /// Which model it is.
     pub profile: String,
+    /// Bits a second of a serial line, [`Baud::default`] when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baud: Option<Baud>,
+    /// How the printer stops a serial line, [`Flow::default`] when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
 }
 
 /// The card reader.
@@ -107,6 +115,37 @@ impl Config {
             ConfigError::new("devices", format!("line {line}: {}", error.message()))
         })?;
         Ok(file.devices)
+    }
+}
+
+impl PrinterConfig {
+    /// The settings of its serial line.
+    pub(super) fn serial(&self) -> Settings {
+        Settings { baud: self.baud.unwrap_or_default(), flow: self.flow.unwrap_or_default() }
+    }
+
+    /// Whether `baud` and `flow` fit the selector and the model.
+    pub(super) fn check_line(&self, profile: &Profile) -> Result<(), String> {
+        match &self.selector {
+            Selector::Node(_) => {}
+            Selector::Usb { .. } | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) => {
+                let set = [("baud", self.baud.is_some()), ("flow", self.flow.is_some())];
+                return match set.iter().find(|(_, set)| *set) {
+                    Some((key, _)) => {
+                        Err(format!("{key} is for a serial line, /dev/...; '{}' has none", self.selector))
+                    }
+                    None => Ok(()),
+                };
+            }
+        }
+        if self.serial().flow == Flow::XonXoff && !profile.xon_xoff {
+            let model = &self.profile;
+            return Err(format!(
+                "flow xon-xoff may spoil pictures on '{model}', whose profile does not say xon_xoff = true; \
+                 use rts-cts"
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -144,7 +144,7 @@ impl EscPos {
     /// # Errors
     /// As [`ReceiptPrinter::status`].
     pub fn rouse(&mut self, deadline: Deadline) -> Result<PrinterStatus, DeviceError> {
-        if self.link.readable && self.link.status.stopped_by().is_empty() {
+        if self.automatic() && self.link.status.stopped_by().is_empty() {
             self.link.write_all(&Command::encode_all(&[Command::AutomaticStatus(true)]), deadline)?;
         }
         self.status(deadline)
@@ -181,10 +181,14 @@ impl EscPos {
         if self.profile.image_guard {
             commands.push(Command::ImageGuard);
         }
-        if self.link.readable {
+        if self.automatic() {
             commands.push(Command::AutomaticStatus(true));
         }
         commands
+    }
+
+    fn automatic(&self) -> bool {
+        self.link.readable && self.profile.automatic_status
     }
 
     /// The whole job as bytes, and the reply that proves it.
@@ -368,6 +372,12 @@ impl ReceiptPrinter for EscPos {
                 self.ended |= asked.is_err();
                 asked?;
             }
+        }
+        // Only where nothing better answers: many printers say *fine* whatever happens.
+        if !self.link.readable {
+            let asked = self.link.ask_port(deadline);
+            self.ended |= asked.is_err();
+            asked?;
         }
         Ok(self.link.status)
     }

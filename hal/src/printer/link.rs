@@ -67,6 +67,16 @@ impl Link {
         self.transport.finish(deadline)
     }
 
+    /// Asks the line itself, which some can tell; one that cannot changes nothing.
+    pub(super) fn ask_port(&mut self, deadline: Deadline) -> Result<(), DeviceError> {
+        match self.transport.port_status(deadline.at_most(ANSWER_LIMIT)) {
+            Ok(port) => self.status.port(port),
+            Err(DeviceError::Unsupported(_)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     /// The next reply, or `None` when none came in time.
     pub(super) fn next(&mut self, deadline: Deadline) -> Result<Option<Reply>, DeviceError> {
         loop {

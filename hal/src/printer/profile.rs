@@ -13,6 +13,8 @@
 //! process_id = true          # tells when a job is on paper: GS ( H function 48
 //! clear_buffers = true       # forgets what waits: DLE DC4 function 8
 //! image_guard = true         # ignores DLE DC4 functions 1 and 2 inside pictures: GS ( D
+//! automatic_status = true    # tells changes by itself in four bytes: GS a; true when left out
+//! xon_xoff = false           # 11h and 13h inside pictures stop nothing; false when left out
 //! code_pages = [{ number = 0, page = "cp437" }]    # the first that has all characters is taken
 //! ```
 //!
@@ -25,11 +27,18 @@ use std::ops::Range;
 use toml::Spanned;
 
 /// The profiles that come with this crate: name and text.
-const EMBEDDED: [(&str, &str); 4] = [
+const EMBEDDED: [(&str, &str); 11] = [
     ("generic-80", include_str!("../../profiles/generic-80.toml")),
     ("generic-58", include_str!("../../profiles/generic-58.toml")),
+    ("epson-tm-t20ii", include_str!("../../profiles/epson-tm-t20ii.toml")),
     ("epson-tm-t20iii", include_str!("../../profiles/epson-tm-t20iii.toml")),
     ("epson-tm-t88v", include_str!("../../profiles/epson-tm-t88v.toml")),
+    ("epson-tm-t88vi", include_str!("../../profiles/epson-tm-t88vi.toml")),
+    ("epson-tm-m30", include_str!("../../profiles/epson-tm-m30.toml")),
+    ("star-escpos", include_str!("../../profiles/star-escpos.toml")),
+    ("citizen-ct-s310ii", include_str!("../../profiles/citizen-ct-s310ii.toml")),
+    ("bixolon-srp-350", include_str!("../../profiles/bixolon-srp-350.toml")),
+    ("custom-vkp80", include_str!("../../profiles/custom-vkp80.toml")),
 ];
 
 /// What a printer model can do.
@@ -59,6 +68,10 @@ pub struct Profile {
     pub clear_buffers: bool,
     /// Can ignore real-time commands inside pictures.
     pub image_guard: bool,
+    /// Tells changes of its status by itself.
+    pub automatic_status: bool,
+    /// Leaves 11h and 13h inside pictures alone, so XON/XOFF may be used on a serial line.
+    pub xon_xoff: bool,
     /// Number for `ESC t` and table, in order of preference.
     pub code_pages: Vec<(u8, &'static CodePage)>,
 }
@@ -102,7 +115,15 @@ struct File {
     process_id: bool,
     clear_buffers: bool,
     image_guard: bool,
+    #[serde(default = "yes")]
+    automatic_status: bool,
+    #[serde(default)]
+    xon_xoff: bool,
     code_pages: Spanned<Vec<FilePage>>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -176,6 +197,8 @@ impl Profile {
             process_id: raw.process_id,
             clear_buffers: raw.clear_buffers,
             image_guard: raw.image_guard,
+            automatic_status: raw.automatic_status,
+            xon_xoff: raw.xon_xoff,
             code_pages,
         })
     }

@@ -13,7 +13,7 @@
 //! Promises: what was never told is `Unknown`. Never: waits, asks.
 
 use super::escpos::RealTime;
-use crate::device::Trouble;
+use crate::{device::Trouble, transport::usb::PortStatus};
 use std::collections::BTreeSet;
 
 /// The paper roll.
@@ -142,6 +142,12 @@ impl PrinterStatus {
             RealTime::ErrorCause => self.errors(byte),
             RealTime::Paper => self.roll(byte & 0x0C != 0, byte & 0x60 != 0),
         }
+    }
+
+    /// Takes in a USB port status: only that paper is out is believed, as the other lines are fixed on many
+    /// receipt printers.
+    pub(crate) fn port(&mut self, port: PortStatus) {
+        self.paper = if port.paper_out { Paper::Out } else { Paper::Unknown };
     }
 
     /// Takes in four bytes of automatic status.

@@ -315,7 +315,7 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
                 Ok(None) => {}
                 Err(Ended) => return Left::Ended,
             }
-            if ask_at.passed() && printer.answers() {
+            if ask_at.passed() {
                 if let Err(error) = printer.rouse(Deadline::after(self.limits.open)) {
                     return Left::Lost(error);
                 }

@@ -8,6 +8,7 @@ mod picture_decode;
 mod picture_page;
 pub mod pointer;
 pub mod printer;
+mod printer_cable;
 mod printer_machine;
 mod printer_serve;
 pub mod world;

@@ -12,8 +12,11 @@
 //!
 //! Promises: one line at a time, a second one is busy. Never: shares code with the driver's encoder.
 
-pub use super::printer_serve::{Serving, serve};
 use super::{picture::Artist, printer_machine::Machine};
+pub use super::{
+    printer_cable::{Cable, plug_serial},
+    printer_serve::{Serving, serve},
+};
 use crate::{
     device::{Deadline, DeviceError},
     printer::{Bitmap, Cover, Paper},
@@ -52,6 +55,12 @@ impl SimPrinter {
         let machine = Mutex::new(Machine::new(dots_per_line));
         let panel = PrinterPanel { shared: Arc::new(Shared { machine, changed: Condvar::new() }) };
         (Self { panel: panel.clone() }, panel)
+    }
+
+    /// The hands on it.
+    #[must_use]
+    pub fn panel(&self) -> PrinterPanel {
+        self.panel.clone()
     }
 
     /// A line to the printer.

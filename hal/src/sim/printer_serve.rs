@@ -1,6 +1,6 @@
 //! The simulated printer behind a TCP port, for any ESC/POS client.
 
-use super::printer::SimPrinter;
+use super::printer::{PrinterPanel, SimPrinter};
 use crate::{
     device::{Deadline, DeviceError},
     transport::Transport,
@@ -16,7 +16,7 @@ use std::{
 };
 
 /// One slice of waiting for the client, and the longest a reply waits.
-const CLIENT_WAIT: Duration = Duration::from_millis(10);
+pub(super) const CLIENT_WAIT: Duration = Duration::from_millis(10);
 /// A printer that cannot print takes nothing; the client's bytes then wait in the socket.
 const PRINTER_WAIT: Duration = Duration::from_millis(10);
 
@@ -55,7 +55,7 @@ pub fn serve(listener: TcpListener, printer: SimPrinter) -> std::io::Result<Serv
             if stop.load(Ordering::Acquire) {
                 return;
             }
-            if let Err(error) = client.and_then(|client| attend(client, &printer, &stop)) {
+            if let Err(error) = client.and_then(|client| attend_tcp(client, &printer.panel(), &stop)) {
                 tracing::debug!(%error, "client of the simulated printer left");
             }
         }
@@ -63,27 +63,36 @@ pub fn serve(listener: TcpListener, printer: SimPrinter) -> std::io::Result<Serv
     Ok(serving)
 }
 
-fn attend(mut client: TcpStream, printer: &SimPrinter, stop: &AtomicBool) -> std::io::Result<()> {
+fn attend_tcp(mut client: TcpStream, printer: &PrinterPanel, stop: &AtomicBool) -> std::io::Result<()> {
     client.set_nodelay(true)?;
     client.set_read_timeout(Some(CLIENT_WAIT))?;
+    attend(&mut client, printer, stop)
+}
+
+/// Carries bytes between `client`, whose reads end after [`CLIENT_WAIT`], and the printer.
+pub(super) fn attend(
+    client: &mut (impl Read + Write),
+    printer: &PrinterPanel,
+    stop: &AtomicBool,
+) -> std::io::Result<()> {
     let mut line = printer.connect().map_err(std::io::Error::other)?;
     let (mut waiting, mut open) = (Vec::new(), true);
     while !stop.load(Ordering::Acquire) && (open || !waiting.is_empty()) {
         if waiting.is_empty() {
-            open = receive(&mut client, &mut waiting)?;
+            open = receive(client, &mut waiting)?;
         }
         match line.write(&waiting, Deadline::after(PRINTER_WAIT)) {
             Ok(taken) => drop(waiting.drain(..taken)),
             Err(DeviceError::TimedOut) => {}
             Err(error) => return Err(std::io::Error::other(error)),
         }
-        send_replies(&mut client, line.as_mut())?;
+        send_replies(client, line.as_mut())?;
     }
     Ok(())
 }
 
 /// Whether the client may still send.
-fn receive(client: &mut TcpStream, waiting: &mut Vec<u8>) -> std::io::Result<bool> {
+fn receive(client: &mut impl Read, waiting: &mut Vec<u8>) -> std::io::Result<bool> {
     let mut buffer = [0; 4096];
     match client.read(&mut buffer) {
         Ok(count) => {
@@ -95,7 +104,7 @@ fn receive(client: &mut TcpStream, waiting: &mut Vec<u8>) -> std::io::Result<boo
     }
 }
 
-fn send_replies(client: &mut TcpStream, line: &mut dyn Transport) -> std::io::Result<()> {
+fn send_replies(client: &mut impl Write, line: &mut dyn Transport) -> std::io::Result<()> {
     let mut buffer = [0; 512];
     match line.read(&mut buffer, Deadline::after(Duration::ZERO)) {
         Ok(count) => client.write_all(buffer.get(..count).unwrap_or_default()),

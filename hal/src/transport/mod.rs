@@ -4,7 +4,9 @@
 //! Never: interprets what it carries.
 
 pub mod file;
+pub mod serial;
 pub mod tcp;
+pub mod usb;
 
 use crate::device::{Deadline, DeviceError};
 
@@ -28,4 +30,12 @@ pub trait Transport: Send {
     /// # Errors
     /// [`DeviceError::Gone`] when it was already broken.
     fn finish(&mut self, deadline: Deadline) -> Result<(), DeviceError>;
+
+    /// Paper and errors as the line itself tells them, beside the data.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unsupported`] when this line tells nothing, else as it has it.
+    fn port_status(&mut self, _deadline: Deadline) -> Result<usb::PortStatus, DeviceError> {
+        Err(DeviceError::Unsupported("no port status on this line"))
+    }
 }

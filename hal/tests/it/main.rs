@@ -12,6 +12,8 @@ mod printer;
 #[cfg(feature = "sim")]
 mod printer_faults;
 #[cfg(feature = "sim")]
+mod printer_lines;
+#[cfg(feature = "sim")]
 mod printer_picture;
 #[cfg(feature = "sim")]
 mod world;

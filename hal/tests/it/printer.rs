@@ -18,7 +18,7 @@ use std::{
 };
 
 /// No event of these tests takes so long unless something is broken.
-const EVENT_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const EVENT_LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) type Outcome = Result<PrintProof, PrintError>;
 

@@ -53,7 +53,8 @@ fn printed(profile: &str) -> Bitmap {
     let mut driver = EscPos::open(printer.connect().unwrap(), profile.clone(), soon()).unwrap();
     panel.take_bytes();
     let proof = driver.print(&receipt(), soon()).unwrap();
-    assert!(matches!(proof, PrintProof::Completed | PrintProof::Accepted));
+    let proven = matches!(proof, PrintProof::Completed | PrintProof::Accepted);
+    assert!(proven || (proof == PrintProof::Sent && !profile.replies), "{proof:?}");
     let pictures = picture::render(&panel.take_bytes(), profile.dots_per_line);
     assert_eq!(pictures.len(), 1);
     if profile.cutter != CutterKind::None {

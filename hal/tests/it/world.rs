@@ -26,9 +26,34 @@ fn refused(config: &str) -> ConfigError {
 fn a_garbled_config_is_refused_with_place_and_reason() {
     for (config, place, reason) in [
         (
-            "[devices.printer]\nselector = '04b8:0e15'\nprofile = 'generic-80'",
+            "[devices.printer]\nselector = 'sim:press'\nprofile = 'generic-80'",
             "devices.printer",
-            "no driver takes '04b8:0e15' (there are: tcp, file, sim:printer)",
+            "no driver takes 'sim:press' (there are: usb, serial, tcp, file, sim:printer)",
+        ),
+        (
+            "[devices.printer]\nselector = '/dev/ttyS9'\nprofile = 'generic-80'\nbaud = 1200",
+            "devices",
+            "line 4: baud 1200 is none of 9600, 19200, 38400, 57600, 115200",
+        ),
+        (
+            "[devices.printer]\nselector = '/dev/ttyS9'\nprofile = 'generic-80'\nflow = 'dtr-dsr'",
+            "devices",
+            "line 4: flow dtr-dsr is not in the kernel",
+        ),
+        (
+            "[devices.printer]\nselector = '/dev/ttyS9'\nprofile = 'generic-80'\nflow = 'xon-xoff'",
+            "devices.printer",
+            "flow xon-xoff may spoil pictures on 'generic-80'",
+        ),
+        (
+            "[devices.printer]\nselector = '04b8:0e15'\nprofile = 'generic-80'\nbaud = 9600",
+            "devices.printer",
+            "baud is for a serial line, /dev/...; '04b8:0e15' has none",
+        ),
+        (
+            "[devices.printer]\nselector = 'tcp://h:9100'\nprofile = 'generic-80'\nflow = 'none'",
+            "devices.printer",
+            "flow is for a serial line, /dev/...; 'tcp://h:9100' has none",
         ),
         ("[devices.printer]\nselector = 'sim:printer'\nprofile = 'lp'", "devices.printer", "lp"),
         (

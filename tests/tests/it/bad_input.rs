@@ -88,14 +88,14 @@ fn a_language_nobody_translated() {
 
 #[test]
 fn a_device_no_driver_takes() {
-    let config = format!("{SHELL}[devices.printer]\nselector = \"04b8:0e15\"\nprofile = \"generic-80\"\n");
+    let config = format!("{SHELL}[devices.printer]\nselector = \"sim:press\"\nprofile = \"generic-80\"\n");
     fs_services(&config);
 }
 
 /// The devices are opened after the catalogue; an empty catalogue is allowed.
 fn fs_services(config: &str) {
     let files = [("shell.toml", config), ("services/README", "no service here")];
-    says(&refused("shell", &files), &["shell.toml", "devices.printer", "04b8:0e15"]);
+    says(&refused("shell", &files), &["shell.toml", "devices.printer", "sim:press"]);
 }
 
 fn demo_service(name: &str) -> std::path::PathBuf {
