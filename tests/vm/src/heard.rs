@@ -6,7 +6,7 @@
 use anyhow::{Result, anyhow, bail};
 use hal::{
     Event, Health, pointer,
-    printer::{self, JobId, PrintError, PrintProof},
+    printer::{self, JobId, Paper, PrintError, PrintProof},
 };
 use std::{
     sync::mpsc::Receiver,
@@ -71,6 +71,14 @@ impl Heard {
     pub(crate) fn finger(&mut self, slot: u8, kind: pointer::Kind) -> Result<pointer::Event> {
         self.wait(&format!("{kind:?} of finger {slot}"), EVENT_LIMIT, |event| {
             as_pointer(event).filter(|event| event.slot == slot && event.kind == kind)
+        })
+    }
+
+    /// Waits until the printer says that its paper is so.
+    pub(crate) fn paper(&mut self, wanted: Paper) -> Result<()> {
+        self.wait(&format!("paper {wanted:?}"), EVENT_LIMIT, |event| {
+            let told = matches!(event, Event::Printer(printer::Event::Status(now)) if now.paper == wanted);
+            told.then_some(())
         })
     }
 

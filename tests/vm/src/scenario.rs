@@ -3,7 +3,10 @@
 //! Promises: a scenario gets [`Scenario::limit`] and no more; a panic, a signal and a time-out are reasons
 //! like any other. Never: lets one scenario's threads reach the next.
 
-use crate::{printer, touch};
+use crate::{
+    printer::{line, usblp},
+    touch,
+};
 use anyhow::{Context as _, Result, bail};
 use std::{
     io::Read as _,
@@ -39,9 +42,16 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("touch::unplugged_and_found_again", touch::unplugged_and_found_again),
     scenario("touch::stuck_finger_leaves_room_for_another", touch::stuck_finger_leaves_room_for_another),
     scenario("touch::held_by_somebody_else_is_not_read", touch::held_by_somebody_else_is_not_read),
-    scenario("usb_printer::claimed_by_usblp", printer::claimed_by_usblp),
-    scenario("usb_printer::prints_through_usblp", printer::prints_through_usblp),
-    scenario("usb_printer::usblp_plugged_in_again", printer::usblp_plugged_in_again_prints_again),
+    scenario("usblp::claims_the_printer", usblp::claims_the_printer),
+    scenario("usblp::carries_a_long_receipt", usblp::carries_a_long_receipt),
+    scenario("usblp::plugged_in_again_prints_again", usblp::plugged_in_again_prints_again),
+    scenario("usb_line::completed_with_proof", line::completed_with_proof),
+    scenario("usb_line::usblp_gets_its_printer_back", line::usblp_gets_its_printer_back),
+    scenario("usb_line::paper_out_mid_job", line::paper_out_mid_job),
+    scenario("usb_line::unplugged_mid_write", line::unplugged_mid_write),
+    scenario("usb_line::plugged_in_again_within_a_second", line::plugged_in_again_within_a_second),
+    scenario("usb_line::powered_and_dead_then_alive", line::powered_and_dead_then_alive),
+    scenario("usb_line::hot_plugging_leaks_nothing", line::hot_plugging_leaks_nothing),
 ];
 
 impl Scenario {

@@ -19,15 +19,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Vendor and product: the printer gadget's, `gadget_printer.rst`.
-pub(crate) const VENDOR_PRODUCT: (u16, u16) = (0x0525, 0xa4a8);
-
-/// Serial number.
-pub(crate) const SERIAL: &str = "KIOSK1";
+/// How a config names it: the printer gadget's vendor and product, `gadget_printer.rst`, and a serial number.
+pub(super) const SELECTOR: &str = "0525:a4a8:KIOSK1";
 
 /// IEEE 1284 device id. Its last two characters are for `f_printer` of Linux 6.1, which forgets to count the
 /// two bytes of the length itself, so that the host takes the text as two shorter.
-pub(crate) const DEVICE_ID: &str = "MFG:Kiosk;CMD:ESC/POS;MDL:Receipt;CLS:PRINTER;..";
+pub(super) const DEVICE_ID: &str = "MFG:Kiosk;CMD:ESC/POS;MDL:Receipt;CLS:PRINTER;..";
 
 /// Buffers of 8 KiB each way: what the printer's own line takes in.
 const BUFFERS: &str = "2";
@@ -36,23 +33,22 @@ const HOME: &str = "/sys/kernel/config/usb_gadget/receipt";
 const CONTROLLER: &str = "dummy_udc.0";
 
 /// The gadget; dropping it takes it away.
-pub(crate) struct Gadget(PathBuf);
+pub(super) struct Gadget(PathBuf);
 
 impl Gadget {
     /// A printer that is not plugged in yet.
-    pub(crate) fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let gadget = Self(HOME.into());
         gadget.remove();
         gadget.make("strings/0x409")?;
         gadget.make("configs/c.1/strings/0x409")?;
         gadget.make("functions/printer.0")?;
-        let (vendor, product) = VENDOR_PRODUCT;
         for (file, text) in [
-            ("idVendor", format!("{vendor:#06x}").as_str()),
-            ("idProduct", format!("{product:#06x}").as_str()),
+            ("idVendor", "0x0525"),
+            ("idProduct", "0xa4a8"),
             ("strings/0x409/manufacturer", "Kiosk"),
             ("strings/0x409/product", "Receipt printer"),
-            ("strings/0x409/serialnumber", SERIAL),
+            ("strings/0x409/serialnumber", "KIOSK1"),
             ("configs/c.1/strings/0x409/configuration", "Printer"),
             ("functions/printer.0/pnp_string", DEVICE_ID),
             ("functions/printer.0/q_len", BUFFERS),
@@ -65,12 +61,12 @@ impl Gadget {
     }
 
     /// Puts the plug in: the host sees the printer.
-    pub(crate) fn plug_in(&self) -> Result<()> {
+    pub(super) fn plug_in(&self) -> Result<()> {
         self.set("UDC", CONTROLLER)
     }
 
     /// Pulls the plug.
-    pub(crate) fn unplug(&self) -> Result<()> {
+    pub(super) fn unplug(&self) -> Result<()> {
         self.set("UDC", "\n")
     }
 

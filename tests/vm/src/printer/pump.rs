@@ -29,21 +29,21 @@ const SLICE: Duration = Duration::from_millis(5);
 const BLOCK_BYTES: usize = 8192;
 
 /// Opens the gadget's node, which works once the host has set the printer up.
-pub(crate) fn open(node: &Path) -> Result<File> {
+pub(super) fn open(node: &Path) -> Result<File> {
     let nonblocking = i32::try_from(OFlags::NONBLOCK.bits())?;
     let file = OpenOptions::new().read(true).write(true).custom_flags(nonblocking).open(node);
     file.with_context(|| node.display().to_string())
 }
 
 /// The thread; dropping it ends it and lets the node go.
-pub(crate) struct Pump {
+pub(super) struct Pump {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Pump {
     /// Starts carrying between the gadget's open node and the printer's `line`.
-    pub(crate) fn start(host: File, line: Box<dyn Transport>) -> Result<Self> {
+    pub(super) fn start(host: File, line: Box<dyn Transport>) -> Result<Self> {
         let mut carrier = Carrier { host, line, to_printer: Vec::new(), to_host: Vec::new() };
         let stop = Arc::<AtomicBool>::default();
         let stopped = Arc::clone(&stop);
