@@ -162,3 +162,27 @@ impl PointerConfig {
         evdev::Options { calibration: self.calibration, rotation: self.rotation }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xon_xoff_is_for_models_that_say_so() {
+        let text = "selector = '/dev/ttyS9'\nprofile = 'x'\nflow = 'xon-xoff'";
+        let config: PrinterConfig = toml::from_str(text).unwrap();
+        for name in Profile::names() {
+            let profile = Profile::named(name).unwrap();
+            assert!(config.check_line(&profile).unwrap_err().contains("rts-cts"), "{name}");
+            assert_eq!(config.check_line(&Profile { xon_xoff: true, ..profile }), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_serial_line_has_epsons_settings_when_nothing_is_said() {
+        let config: PrinterConfig = toml::from_str("selector = '/dev/ttyS9'\nprofile = 'x'").unwrap();
+        let Settings { baud, flow } = config.serial();
+        assert_eq!((u32::from(baud), flow), (38_400, Flow::RtsCts));
+        assert_eq!(config.check_line(&Profile::named("generic-80").unwrap()), Ok(()));
+    }
+}

@@ -67,11 +67,11 @@ impl Link {
         self.transport.finish(deadline)
     }
 
-    /// Asks the line itself, which some can tell; one that cannot changes nothing.
+    /// Asks the line itself, which some can tell; one that cannot or does not say changes nothing.
     pub(super) fn ask_port(&mut self, deadline: Deadline) -> Result<(), DeviceError> {
         match self.transport.port_status(deadline.at_most(ANSWER_LIMIT)) {
             Ok(port) => self.status.port(port),
-            Err(DeviceError::Unsupported(_)) => {}
+            Err(DeviceError::Unsupported(_) | DeviceError::TimedOut | DeviceError::Nonsense(_)) => {}
             Err(error) => return Err(error),
         }
         Ok(())

@@ -197,9 +197,9 @@ fn listing_names_a_driver_for_each_device() {
 }
 
 /// A line one way, beside which the printer tells its paper.
-#[derive(Default)]
 struct OneWay {
     paper_out: bool,
+    mute: bool,
 }
 
 impl Transport for OneWay {
@@ -218,6 +218,9 @@ impl Transport for OneWay {
     }
 
     fn port_status(&mut self, _: Deadline) -> Result<PortStatus, DeviceError> {
+        if self.mute {
+            return Err(DeviceError::TimedOut);
+        }
         Ok(PortStatus { paper_out: self.paper_out, selected: true, error: self.paper_out })
     }
 }
@@ -225,11 +228,15 @@ impl Transport for OneWay {
 #[test]
 fn a_one_way_printer_without_paper_is_sent_nothing() {
     let profile = || Profile::named("star-escpos").unwrap();
-    let mut empty = EscPos::open(Box::new(OneWay { paper_out: true }), profile(), soon()).unwrap();
+    let mut empty =
+        EscPos::open(Box::new(OneWay { paper_out: true, mute: false }), profile(), soon()).unwrap();
     let outcome = empty.print(&numbered("line", 20), soon());
     assert!(matches!(&outcome, Err(PrintError::NotReady(why)) if *why == out_of_paper()), "{outcome:?}");
-    let mut full = EscPos::open(Box::new(OneWay::default()), profile(), soon()).unwrap();
-    assert!(matches!(full.print(&numbered("line", 20), soon()), Ok(PrintProof::Sent)));
+    for mute in [false, true] {
+        let line = Box::new(OneWay { paper_out: false, mute });
+        let mut full = EscPos::open(line, profile(), soon()).unwrap();
+        assert!(matches!(full.print(&numbered("line", 20), soon()), Ok(PrintProof::Sent)));
+    }
 }
 
 #[test]

@@ -97,7 +97,9 @@ fn a_garbled_config_is_refused_with_place_and_reason() {
 
 #[test]
 fn a_config_prints_back_as_given() {
-    let text = "[devices.card_reader]\nselector = 'sim:card'\nremoval_wait_s = 5\n\
+    let text = "[devices.printer]\nselector = '/dev/ttyS9'\nprofile = 'generic-80'\n\
+                baud = 9600\nflow = 'none'\n\
+                [devices.card_reader]\nselector = 'sim:card'\nremoval_wait_s = 5\n\
                 [[devices.pointer]]\nselector = '/dev/input/event3'\nrotation = 270\n\
                 [outbox]\nfolder = '/var/lib/kiosk'";
     let config = Config::from_toml(text).unwrap();

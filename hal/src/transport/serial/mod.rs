@@ -10,8 +10,8 @@
 //! | [`list`](mod@list) | which ports there are |
 //!
 //! Promises: DTR is on while the line is open, and RTS unless the kernel drives it; a line that hangs up is
-//! [`DeviceError::Gone`]; what was not sent when the line is dropped is forgotten, so that closing does not
-//! wait for a printer that stopped it. Modem lines that are not there (a pseudo-terminal) are done without.
+//! [`DeviceError::Gone`]; what nobody waited for when the line is dropped is forgotten, so that closing does
+//! not wait for a printer that stopped it. Modem lines that are not there (a pseudo-terminal) are done without.
 //! Never: waits for the line to drain without a limit.
 
 pub mod list;
@@ -42,6 +42,8 @@ pub struct Serial {
     line: OwnedFd,
     /// Locks and modem lines.
     port: TTYPort,
+    /// Something was written, and nobody waited for it to leave.
+    unfinished: bool,
 }
 
 impl Serial {
@@ -74,7 +76,7 @@ impl Serial {
             tracing::debug!(%error, "a serial line without modem lines");
         }
         port.clear(ClearBuffer::All).map_err(|error| port_failure(path, &error))?;
-        Ok(Self { line, port })
+        Ok(Self { line, port, unfinished: false })
     }
 
     /// Waits until the line can be read or written, or has hung up, which both then tell.
@@ -95,6 +97,7 @@ impl Transport for Serial {
     fn write(&mut self, bytes: &[u8], deadline: Deadline) -> Result<usize, DeviceError> {
         self.ready(PollFlags::OUT, deadline)?;
         let chunk = bytes.get(..CHUNK_BYTES).unwrap_or(bytes);
+        self.unfinished = true;
         rustix::io::write(&self.line, chunk).map_err(line_failure)
     }
 
@@ -110,7 +113,10 @@ impl Transport for Serial {
     fn finish(&mut self, deadline: Deadline) -> Result<(), DeviceError> {
         loop {
             match self.port.bytes_to_write() {
-                Ok(0) => return Ok(()),
+                Ok(0) => {
+                    self.unfinished = false;
+                    return Ok(());
+                }
                 Ok(_) if deadline.passed() => return Err(DeviceError::TimedOut),
                 Ok(_) => std::thread::park_timeout(deadline.left().min(DRAIN_LOOK)),
                 Err(error) => return Err(DeviceError::Gone(error.to_string())),
@@ -121,7 +127,10 @@ impl Transport for Serial {
 
 impl Drop for Serial {
     fn drop(&mut self) {
-        if let Err(error) = self.port.clear(ClearBuffer::Output) {
+        // Only then: what an adapter or a pseudo-terminal counts as sent may still be on its way.
+        if self.unfinished
+            && let Err(error) = self.port.clear(ClearBuffer::Output)
+        {
             tracing::debug!(%error, "a serial line that is gone is closed");
         }
     }
@@ -208,6 +217,27 @@ mod tests {
         let stuck =
             (0..10_000).find_map(|_| line.write(&block, Deadline::after(Duration::from_millis(20))).err());
         assert!(matches!(stuck, Some(DeviceError::TimedOut)), "{stuck:?}");
+    }
+
+    #[test]
+    fn what_was_finished_arrives_and_what_was_not_is_forgotten() {
+        for finished in [true, false] {
+            let (mut master, mut line, _slave) = pair(Flow::None);
+            let mut written = 0;
+            while let Ok(count) = line.write(&[0x55; 256], Deadline::after(Duration::ZERO)) {
+                written += count;
+            }
+            if finished {
+                line.finish(soon()).unwrap();
+            }
+            drop(line);
+            master.set_timeout(Duration::from_millis(100)).unwrap();
+            let mut came = 0;
+            while let Ok(count) = master.read(&mut [0; 4096]) {
+                came += count;
+            }
+            assert!((came == written) == finished, "{came} of {written}");
+        }
     }
 
     #[test]

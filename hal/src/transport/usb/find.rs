@@ -6,8 +6,9 @@
 //! Never: takes one of several; claims an interface.
 
 use super::{
+    ask_device_id,
     choose::{Endpoint, Ends, Setting, choose},
-    device_error, device_id,
+    device_error,
     device_id::printable,
 };
 use crate::device::DeviceError;
@@ -52,7 +53,7 @@ fn listed(device: &Device<Context>) -> Option<Listed> {
             return Some(Listed { vendor, product, serial: None, name: Err(error.to_string()) });
         }
     };
-    let told = device_id(&handle, ends, configuration).ok().and_then(|id| id.name());
+    let told = ask_device_id(&handle, ends, configuration).ok().and_then(|id| id.name());
     let name = told.or_else(|| {
         let strings = [descriptor.manufacturer_string_index(), descriptor.product_string_index()];
         let words: Vec<_> = strings.into_iter().filter_map(|index| text(&handle, index)).collect();

@@ -15,7 +15,13 @@
 //! Never: sets a configuration or resets the device, which would take its other interfaces along.
 //!
 //! Where it runs, /dev/bus/usb and /sys must be there and netlink sockets allowed: libusb listens for
-//! devices on one.
+//! devices on one. By hand, with a printer or a USB printer gadget (`list` says what it is called):
+//!
+//! ```text
+//! cargo run -p hal --features text --example printer -- list
+//! cargo run -p hal --features text --example printer -- status 04b8:0e15 epson-tm-t20ii
+//! cargo run -p hal --features text --example printer -- keep 04b8:0e15 epson-tm-t20ii
+//! ```
 
 mod bulk;
 pub mod choose;
@@ -79,7 +85,7 @@ impl Usb {
     /// # Errors
     /// [`DeviceError::Unsupported`] when it does not know the request, else as the line has it.
     pub fn device_id(&self) -> Result<DeviceId, DeviceError> {
-        device_id(&self.handle, self.ends(), self.configuration)
+        ask_device_id(&self.handle, self.ends(), self.configuration)
     }
 
     /// Makes the printer forget what waits in it and what it wanted to say. For a technician: a driver
@@ -129,7 +135,11 @@ impl Transport for Usb {
 }
 
 /// `GET_DEVICE_ID`, which the kernel lets through also while usblp or another program has the interface.
-fn device_id(handle: &DeviceHandle<Context>, ends: Ends, configuration: u8) -> Result<DeviceId, DeviceError> {
+fn ask_device_id(
+    handle: &DeviceHandle<Context>,
+    ends: Ends,
+    configuration: u8,
+) -> Result<DeviceId, DeviceError> {
     let mut answer = vec![0; class::DEVICE_ID_MAX];
     let index = class::device_id_index(ends.interface, ends.alternate);
     let (kind, request, value) = (class::FROM_INTERFACE, class::GET_DEVICE_ID, u16::from(configuration));
