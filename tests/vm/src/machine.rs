@@ -9,6 +9,7 @@ use rustix::{
     fs::sync,
     mount::{MountFlags, mount},
     system::{RebootCommand, init_module, reboot},
+    time::{ClockId, clock_gettime, clock_settime},
 };
 use std::{
     fs::{self, File},
@@ -47,6 +48,13 @@ pub(crate) fn run(filter: &str) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Sets the wall clock forward, or back.
+pub(crate) fn set_clock(seconds: i64) -> Result<()> {
+    let mut now = clock_gettime(ClockId::Realtime);
+    now.tv_sec += seconds;
+    clock_settime(ClockId::Realtime, now).context("the clock cannot be set")
 }
 
 /// Whether this machine was started for us.
@@ -89,6 +97,9 @@ fn report(filter: &str) -> Result<()> {
     let chosen = || ALL.iter().filter(|scenario| scenario.name.contains(filter));
     for scenario in chosen() {
         writeln!(line, "PLAN {}", scenario.name)?;
+    }
+    if chosen().next().is_none() {
+        writeln!(line, "no scenario's name contains {filter}")?;
     }
     for scenario in chosen() {
         eprintln!("kiosk-vm: {}", scenario.name);

@@ -4,7 +4,7 @@
 //! like any other. Never: lets one scenario's threads reach the next.
 
 use crate::{
-    printer::{line, usblp},
+    printer::{Kind, line, usb, usblp},
     touch,
 };
 use anyhow::{Context as _, Result, bail};
@@ -45,13 +45,23 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("usblp::claims_the_printer", usblp::claims_the_printer),
     scenario("usblp::carries_a_long_receipt", usblp::carries_a_long_receipt),
     scenario("usblp::plugged_in_again_prints_again", usblp::plugged_in_again_prints_again),
-    scenario("usb_line::completed_with_proof", line::completed_with_proof),
-    scenario("usb_line::usblp_gets_its_printer_back", line::usblp_gets_its_printer_back),
-    scenario("usb_line::paper_out_mid_job", line::paper_out_mid_job),
-    scenario("usb_line::unplugged_mid_write", line::unplugged_mid_write),
-    scenario("usb_line::plugged_in_again_within_a_second", line::plugged_in_again_within_a_second),
-    scenario("usb_line::powered_and_dead_then_alive", line::powered_and_dead_then_alive),
-    scenario("usb_line::hot_plugging_leaks_nothing", line::hot_plugging_leaks_nothing),
+    scenario("usb_line::completed_with_proof", || line::completed_with_proof(Kind::Printer)),
+    scenario("usb_line::paper_out_mid_job", || line::paper_out_mid_job(Kind::Printer)),
+    scenario("usb_line::unplugged_mid_write", || line::unplugged_mid_write(Kind::Printer)),
+    scenario("usb_line::plugged_in_again_within_a_second", || {
+        line::plugged_in_again_within_a_second(Kind::Printer)
+    }),
+    scenario("usb_line::usblp_gets_its_printer_back", usb::usblp_gets_its_printer_back),
+    scenario("usb_line::powered_and_dead_then_alive", usb::powered_and_dead_then_alive),
+    scenario("usb_line::held_by_another_program", usb::held_by_another_program),
+    scenario("usb_line::clock_set_mid_job", usb::clock_set_mid_job),
+    scenario("usb_line::hot_plugging_leaks_nothing", usb::hot_plugging_leaks_nothing),
+    scenario("serial_line::completed_with_proof", || line::completed_with_proof(Kind::Serial)),
+    scenario("serial_line::paper_out_mid_job", || line::paper_out_mid_job(Kind::Serial)),
+    scenario("serial_line::unplugged_mid_write", || line::unplugged_mid_write(Kind::Serial)),
+    scenario("serial_line::plugged_in_again_within_a_second", || {
+        line::plugged_in_again_within_a_second(Kind::Serial)
+    }),
 ];
 
 impl Scenario {

@@ -17,7 +17,7 @@ use rustix::{
         recv, socket_with,
     },
 };
-use std::{path::Path, time::Duration};
+use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 
 /// The kernel's own messages; group 2 is udev's.
 const GROUP_KERNEL: u32 = 1;
@@ -74,6 +74,15 @@ impl Uevents {
             }
         }
     }
+}
+
+/// Makes `link` lead to `node`, as udev does on a unit.
+pub(crate) fn link(node: &Path, link: &str) -> Result<()> {
+    let fresh = format!("{link}.new");
+    // Left by a scenario that was ended between the two calls.
+    drop(fs::remove_file(&fresh));
+    symlink(node, &fresh).with_context(|| format!("a link to {}", node.display()))?;
+    fs::rename(&fresh, link).with_context(|| link.to_owned())
 }
 
 /// Waits until `path` is there, or until it is not.

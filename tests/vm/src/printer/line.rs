@@ -1,33 +1,29 @@
-//! hal's own USB line, opened from a config as a kiosk does: proof, faults, plugs.
+//! What must hold on every line that hears the printer's answers, whichever way it is plugged in.
 //!
-//! The faults are those of the notes on hardware: paper out in the middle of a receipt, the plug pulled under
-//! a write that stands still, a plug that is back at once, a printer that is there and says nothing.
+//! The faults: paper out in the middle of a receipt, the plug pulled under a receipt that waits, a plug that is
+//! back at once.
 
 use super::{
-    gadget::SELECTOR,
-    rig::{NODE_LIMIT, UsbPrinter, numbered, numbers, on_paper, open, print},
-    usblp,
+    gadget::Kind,
+    rig::{UsbPrinter, numbered, numbers, on_paper, open, print},
 };
-use crate::{heard::Outcome, uevent::until_there};
+use crate::heard::Outcome;
 use anyhow::{Context as _, Result, ensure};
 use hal::{
-    Health, factory,
-    printer::{JobId, Paper, PrintError, PrintProof},
+    Health,
+    printer::{JobId, Paper, PrintProof},
 };
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// A model that proves each receipt.
-const PROFILE: &str = "epson-tm-t20iii";
+pub(super) const PROFILE: &str = "epson-tm-t20iii";
 
-/// More than all buffers on the way hold: the printer's 8 KiB, the gadget's 16 KiB, one transfer.
-const LONG_LINES: usize = 6000;
+/// More than all buffers on the way hold: the printer's 8 KiB and the gadget's, which has 64 KiB for a serial
+/// line.
+pub(super) const LONG_LINES: usize = 12_000;
 
 /// The roll ends after so many dots: some lines of a long receipt.
-const ROLL_DOTS: usize = 1000;
+pub(super) const ROLL_DOTS: usize = 1000;
 
 /// A plug that is back this fast is back at once.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -35,35 +31,19 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// A printer that is plugged in again is found within this.
 const FOUND_AGAIN: Duration = Duration::from_secs(3);
 
-/// Plugged in and out so often.
-const CYCLES: usize = 8;
-
-/// The printer is listed by its selector, and a receipt longer than all buffers is proven to be on paper.
-pub(crate) fn completed_with_proof() -> Result<()> {
-    let usb = UsbPrinter::plugged_in(PROFILE)?;
-    let listed = factory::list();
-    let known = listed.iter().find(|found| found.selector.to_string() == SELECTOR);
-    ensure!(known.is_some_and(|found| found.driver == "usb"), "not listed: {listed:?}");
-    let (devices, mut heard) = open(SELECTOR, PROFILE)?;
+/// A receipt longer than all buffers is proven to be on paper.
+pub(crate) fn completed_with_proof(kind: Kind) -> Result<()> {
+    let usb = UsbPrinter::plugged_in(kind, PROFILE)?;
+    let (devices, mut heard) = open(kind.selector(), PROFILE)?;
     heard.health(&Health::Ready)?;
     completed(&print(&devices, &mut heard, 1, numbered("line", LONG_LINES))?)?;
     on_paper(&usb, &[numbers("line", LONG_LINES)])
 }
 
-/// usblp is off the printer while hal has it, and on it again afterwards.
-pub(crate) fn usblp_gets_its_printer_back() -> Result<()> {
-    let _usb = UsbPrinter::plugged_in(PROFILE)?;
-    let (devices, mut heard) = open(SELECTOR, PROFILE)?;
-    heard.health(&Health::Ready)?;
-    ensure!(!Path::new(usblp::NODE).exists(), "usblp is still on it");
-    drop(devices);
-    until_there(Path::new(usblp::NODE), true, NODE_LIMIT)
-}
-
 /// Paper ends in the middle of a receipt: it is said, and after a refill the same receipt goes on, once.
-pub(crate) fn paper_out_mid_job() -> Result<()> {
-    let usb = UsbPrinter::plugged_in(PROFILE)?;
-    let (devices, mut heard) = open(SELECTOR, PROFILE)?;
+pub(crate) fn paper_out_mid_job(kind: Kind) -> Result<()> {
+    let usb = UsbPrinter::plugged_in(kind, PROFILE)?;
+    let (devices, mut heard) = open(kind.selector(), PROFILE)?;
     heard.health(&Health::Ready)?;
     usb.panel.end_paper_after(ROLL_DOTS);
     let printer = devices.printer.as_ref().context("no printer")?;
@@ -76,9 +56,9 @@ pub(crate) fn paper_out_mid_job() -> Result<()> {
 
 /// The plug is pulled while the host's write stands still. Nothing is claimed of that receipt and it is not
 /// printed again; the next one is.
-pub(crate) fn unplugged_mid_write() -> Result<()> {
-    let mut usb = UsbPrinter::plugged_in(PROFILE)?;
-    let (devices, mut heard) = open(SELECTOR, PROFILE)?;
+pub(crate) fn unplugged_mid_write(kind: Kind) -> Result<()> {
+    let mut usb = UsbPrinter::plugged_in(kind, PROFILE)?;
+    let (devices, mut heard) = open(kind.selector(), PROFILE)?;
     heard.health(&Health::Ready)?;
     usb.panel.end_paper_after(ROLL_DOTS);
     let printer = devices.printer.as_ref().context("no printer")?;
@@ -101,9 +81,9 @@ pub(crate) fn unplugged_mid_write() -> Result<()> {
 }
 
 /// The plug is out for less than a second, while nothing prints. The next receipt is printed and proven.
-pub(crate) fn plugged_in_again_within_a_second() -> Result<()> {
-    let mut usb = UsbPrinter::plugged_in(PROFILE)?;
-    let (devices, mut heard) = open(SELECTOR, PROFILE)?;
+pub(crate) fn plugged_in_again_within_a_second(kind: Kind) -> Result<()> {
+    let mut usb = UsbPrinter::plugged_in(kind, PROFILE)?;
+    let (devices, mut heard) = open(kind.selector(), PROFILE)?;
     heard.health(&Health::Ready)?;
     completed(&print(&devices, &mut heard, 1, numbered("first", 3))?)?;
     let started = Instant::now();
@@ -119,43 +99,8 @@ pub(crate) fn plugged_in_again_within_a_second() -> Result<()> {
     on_paper(&usb, &[numbers("first", 3), numbers("second", 3)])
 }
 
-/// A printer that takes nothing and says nothing: jobs are refused and nothing of them is printed, also not
-/// once it has come to its senses.
-pub(crate) fn powered_and_dead_then_alive() -> Result<()> {
-    let mut usb = UsbPrinter::plugged_in(PROFILE)?;
-    usb.hang();
-    let (devices, mut heard) = open(SELECTOR, PROFILE)?;
-    heard.health(&Health::Opening)?;
-    let refused = print(&devices, &mut heard, 1, numbered("refused", 3))?;
-    ensure!(matches!(refused, Err(PrintError::Device(_))), "{refused:?} by a dead printer");
-    usb.wake()?;
-    heard.health(&Health::Ready)?;
-    completed(&print(&devices, &mut heard, 2, numbered("second", 3))?)?;
-    on_paper(&usb, &[numbers("second", 3)])
-}
-
-/// However often the plug is pulled, no thread and no open file is left behind.
-pub(crate) fn hot_plugging_leaks_nothing() -> Result<()> {
-    let mut usb = UsbPrinter::plugged_in(PROFILE)?;
-    let (_devices, mut heard) = open(SELECTOR, PROFILE)?;
-    let mut counts = Vec::new();
-    for _ in 0..CYCLES {
-        heard.health(&Health::Ready)?;
-        counts.push((entries("/proc/self/fd")?, entries("/proc/self/task")?));
-        usb.unplug()?;
-        heard.health(&Health::Absent)?;
-        usb.plug_in()?;
-    }
-    let first = counts.first().context("no cycle")?;
-    ensure!(counts.iter().all(|count| count == first), "open files and threads: {counts:?}");
-    Ok(())
-}
-
-fn entries(folder: &str) -> Result<usize> {
-    Ok(fs::read_dir(folder)?.count())
-}
-
-fn completed(outcome: &Outcome) -> Result<()> {
+/// Whether the printer proved it.
+pub(super) fn completed(outcome: &Outcome) -> Result<()> {
     ensure!(matches!(outcome, Ok(PrintProof::Completed)), "{outcome:?} where the printer proves it");
     Ok(())
 }

@@ -8,7 +8,8 @@
 //! |---|---|
 //! | [`gadget`], [`pump`], [`rig`] | the printer |
 //! | [`usblp`] | the kernel's driver as a second opinion, and printing through it |
-//! | [`line`] | hal's own USB line |
+//! | [`line`] | what holds on each line that hears answers: USB, and serial over USB |
+//! | [`usb`] | what only hal's USB line does |
 //!
 //! Everything between hal and the pump is the kernel's own code, which we did not write.
 
@@ -16,4 +17,7 @@ mod gadget;
 pub(crate) mod line;
 mod pump;
 mod rig;
+pub(crate) mod usb;
 pub(crate) mod usblp;
+
+pub(crate) use gadget::Kind;

@@ -8,6 +8,7 @@ use hal::{Deadline, DeviceError, transport::Transport};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::OFlags,
+    termios::{OptionalActions, isatty, tcgetattr, tcsetattr},
 };
 use std::{
     fs::{File, OpenOptions},
@@ -32,7 +33,14 @@ const BLOCK_BYTES: usize = 8192;
 pub(super) fn open(node: &Path) -> Result<File> {
     let nonblocking = i32::try_from(OFlags::NONBLOCK.bits())?;
     let file = OpenOptions::new().read(true).write(true).custom_flags(nonblocking).open(node);
-    file.with_context(|| node.display().to_string())
+    let file = file.with_context(|| node.display().to_string())?;
+    if isatty(&file) {
+        // As it comes, the kernel would echo, and read lines instead of bytes.
+        let mut settings = tcgetattr(&file)?;
+        settings.make_raw();
+        tcsetattr(&file, OptionalActions::Now, &settings)?;
+    }
+    Ok(file)
 }
 
 /// The thread; dropping it ends it and lets the node go.

@@ -4,13 +4,12 @@
 //! of whatever was on it. Never: leaves a gadget plugged in.
 
 use super::{
-    gadget::Gadget,
+    gadget::{Gadget, Kind, SERIAL_LINK},
     pump::{self, Pump},
-    usblp,
 };
 use crate::{
     heard::{EVENT_LIMIT, Heard, Outcome},
-    uevent::{Uevents, until_there},
+    uevent::{Uevents, link},
 };
 use anyhow::{Context as _, Result, ensure};
 use hal::{
@@ -18,7 +17,7 @@ use hal::{
     printer::{Job, JobId, Line, Profile},
     sim::printer::{PrinterPanel, SimPrinter},
 };
-use std::{path::Path, sync::mpsc::sync_channel, time::Duration};
+use std::{fs::File, sync::mpsc::sync_channel, time::Duration};
 
 /// As many events as hal may be ahead of us.
 const CHANNEL: usize = 64;
@@ -26,34 +25,41 @@ const CHANNEL: usize = 64;
 /// The kernel finds a printer that was plugged in within this.
 pub(super) const NODE_LIMIT: Duration = Duration::from_secs(10);
 
-/// The printer's end of the line.
-const PRINTER_NODE: &str = "/dev/g_printer0";
-
 /// A printer on a USB cable.
 pub(super) struct UsbPrinter {
     // First, so that the line is closed before the gadget goes.
     pump: Option<Pump>,
+    kind: Kind,
     gadget: Gadget,
     pub(super) panel: PrinterPanel,
     _printer: SimPrinter,
 }
 
 impl UsbPrinter {
-    /// Plugs a printer for `profile` in and waits until the kernel has found it.
-    pub(super) fn plugged_in(profile: &str) -> Result<Self> {
+    /// Plugs a printer for `profile` in and waits until the kernel's own driver has found it.
+    pub(super) fn plugged_in(kind: Kind, profile: &str) -> Result<Self> {
         let (printer, panel) = SimPrinter::new(Profile::named(profile)?.dots_per_line);
-        let mut usb = Self { pump: None, gadget: Gadget::new()?, panel, _printer: printer };
+        let mut usb = Self { pump: None, kind, gadget: Gadget::new(kind)?, panel, _printer: printer };
+        let uevents = Uevents::listen()?;
         usb.plug_in()?;
-        until_there(Path::new(usblp::NODE), true, NODE_LIMIT)?;
+        uevents.until("driver for the printer", NODE_LIMIT, || kind.host_node())?;
         Ok(usb)
     }
 
+    /// Puts the plug in and waits until the host has set the printer up.
     pub(super) fn plug_in(&mut self) -> Result<()> {
         let uevents = Uevents::listen()?;
         self.panel.plug_in();
         self.gadget.plug_in()?;
-        let host = uevents.until("host", NODE_LIMIT, || pump::open(Path::new(PRINTER_NODE)).ok())?;
-        self.pump = Some(Pump::start(host, self.panel.connect()?)?);
+        let own = match self.kind {
+            Kind::Printer => uevents.until("host", NODE_LIMIT, || self.own_end().ok())?,
+            Kind::Serial => {
+                let node = uevents.until("serial line", NODE_LIMIT, || self.kind.host_node())?;
+                link(&node, SERIAL_LINK)?;
+                self.own_end()?
+            }
+        };
+        self.pump = Some(Pump::start(own, self.panel.connect()?)?);
         Ok(())
     }
 
@@ -70,8 +76,12 @@ impl UsbPrinter {
 
     /// Goes on after [`Self::hang`].
     pub(super) fn wake(&mut self) -> Result<()> {
-        self.pump = Some(Pump::start(pump::open(Path::new(PRINTER_NODE))?, self.panel.connect()?)?);
+        self.pump = Some(Pump::start(self.own_end()?, self.panel.connect()?)?);
         Ok(())
+    }
+
+    fn own_end(&self) -> Result<File> {
+        pump::open(self.kind.own_node())
     }
 
     /// The words of each receipt on paper.
@@ -115,6 +125,9 @@ pub(super) fn on_paper(usb: &UsbPrinter, wanted: &[Vec<String>]) -> Result<()> {
         std::thread::park_timeout(Duration::from_millis(20));
     }
     let receipts = usb.receipts();
-    ensure!(receipts == wanted, "{} receipts on paper, {} wanted", receipts.len(), wanted.len());
+    ensure!(receipts.len() == wanted.len(), "{} receipts on paper, {} wanted", receipts.len(), wanted.len());
+    let lines = receipts.iter().flatten().zip(wanted.iter().flatten());
+    let wrong = lines.enumerate().find(|(_, (printed, wanted))| printed != wanted);
+    ensure!(receipts == wanted, "the paper differs, first in {wrong:?}");
     Ok(())
 }

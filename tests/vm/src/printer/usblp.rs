@@ -6,7 +6,7 @@
 //! length, big-endian, themselves included, then the text. `LPGETSTATUS` (0x060b) is section 4.2.2's byte.
 
 use super::{
-    gadget::DEVICE_ID,
+    gadget::{DEVICE_ID, Kind},
     rig::{NODE_LIMIT, UsbPrinter, numbered, numbers, on_paper, open, print},
 };
 use crate::uevent::until_there;
@@ -40,7 +40,7 @@ const REFUSALS_MAX: u64 = 5;
 
 /// The kernel's own driver takes the printer and understands what it says of itself.
 pub(crate) fn claims_the_printer() -> Result<()> {
-    let _usb = UsbPrinter::plugged_in("generic-80")?;
+    let _usb = UsbPrinter::plugged_in(Kind::Printer, "generic-80")?;
     let driver = fs::read_link("/sys/class/usbmisc/lp0/device/driver").context("nobody claims it")?;
     ensure!(driver.ends_with("usblp"), "claimed by {}", driver.display());
     let node = File::options().read(true).write(true).open(NODE).context(NODE)?;
@@ -53,7 +53,7 @@ pub(crate) fn claims_the_printer() -> Result<()> {
 
 /// Through `usblp` a receipt longer than all buffers comes out whole, and only *sent* is claimed.
 pub(crate) fn carries_a_long_receipt() -> Result<()> {
-    let usb = UsbPrinter::plugged_in("generic-80")?;
+    let usb = UsbPrinter::plugged_in(Kind::Printer, "generic-80")?;
     let (devices, mut heard) = open(&format!("file://{}", NODE), "generic-80")?;
     heard.health(&Health::Ready)?;
     let lines = 4000;
@@ -65,7 +65,7 @@ pub(crate) fn carries_a_long_receipt() -> Result<()> {
 /// A printer that was pulled out and plugged in again prints the next receipt, and no receipt twice. A line
 /// that only writes learns of the loss with the next job, which is refused and may be given again.
 pub(crate) fn plugged_in_again_prints_again() -> Result<()> {
-    let mut usb = UsbPrinter::plugged_in("generic-80")?;
+    let mut usb = UsbPrinter::plugged_in(Kind::Printer, "generic-80")?;
     let (devices, mut heard) = open(&format!("file://{}", NODE), "generic-80")?;
     heard.health(&Health::Ready)?;
     let proof = print(&devices, &mut heard, 1, numbered("first", 3))??;

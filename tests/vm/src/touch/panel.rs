@@ -5,7 +5,7 @@
 //!
 //! Never: knows what hal makes of it.
 
-use crate::uevent::Uevents;
+use crate::uevent::{Uevents, link};
 use anyhow::{Context as _, Result};
 use evdev::{
     AbsInfo, AbsoluteAxisCode, AttributeSet, EventType, InputEvent, KeyCode, PropType, UinputAbsSetup,
@@ -13,7 +13,6 @@ use evdev::{
 };
 use std::{
     fs,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -61,7 +60,7 @@ impl Panel {
             .build()?;
         let folder = device.get_syspath()?;
         let node = uevents.until("node of the panel", NODE_LIMIT, || node_in(&folder))?;
-        link(&node)?;
+        link(&node, LINK)?;
         Ok(Self { device, node })
     }
 
@@ -113,12 +112,4 @@ fn node_in(folder: &Path) -> Option<PathBuf> {
     let mut names = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name());
     let name = names.find(|name| name.to_string_lossy().starts_with("event"))?;
     Some(Path::new("/dev/input").join(name)).filter(|node| node.exists())
-}
-
-fn link(node: &Path) -> Result<()> {
-    let fresh = format!("{LINK}.new");
-    // Left by a scenario that was ended between the two calls.
-    drop(fs::remove_file(&fresh));
-    symlink(node, &fresh).context("a link to the panel")?;
-    fs::rename(&fresh, LINK).context("a link to the panel")
 }
