@@ -69,7 +69,8 @@ pub(crate) fn unplugged_mid_write(kind: Kind) -> Result<()> {
     ensure!(matches!(outcome, Ok(PrintProof::Unknown)), "{outcome:?} of a receipt that was cut short");
     heard.health(&Health::Absent)?;
     usb.panel.set_paper(Paper::Ok);
-    usb.plug_in()?;
+    usb.plug_back()?;
+    usb.come_alive()?;
     heard.health(&Health::Ready)?;
     completed(&print(&devices, &mut heard, 2, numbered("second", 3))?)?;
     let receipts = usb.receipts();
@@ -88,9 +89,10 @@ pub(crate) fn plugged_in_again_within_a_second(kind: Kind) -> Result<()> {
     completed(&print(&devices, &mut heard, 1, numbered("first", 3))?)?;
     let started = Instant::now();
     usb.unplug()?;
-    usb.plug_in()?;
+    usb.plug_back()?;
     let gap = started.elapsed();
     ensure!(gap < AT_ONCE, "the plug was out for {} ms", gap.as_millis());
+    usb.come_alive()?;
     heard.health(&Health::Absent)?;
     heard.health(&Health::Ready)?;
     let took = started.elapsed();

@@ -38,45 +38,44 @@ pub(super) struct UsbPrinter {
 impl UsbPrinter {
     /// Plugs a printer for `profile` in and waits until the kernel's own driver has found it.
     pub(super) fn plugged_in(kind: Kind, profile: &str) -> Result<Self> {
+        let mut usb = Self::dead(kind, profile)?;
+        usb.come_alive()?;
+        Ok(usb)
+    }
+
+    /// As [`Self::plugged_in`], but the printer takes nothing and says nothing: its buffers are armed by the
+    /// first look at them.
+    pub(super) fn dead(kind: Kind, profile: &str) -> Result<Self> {
         let (printer, panel) = SimPrinter::new(Profile::named(profile)?.dots_per_line);
-        let mut usb = Self { pump: None, kind, gadget: Gadget::new(kind)?, panel, _printer: printer };
+        let usb = Self { pump: None, kind, gadget: Gadget::new(kind)?, panel, _printer: printer };
         let uevents = Uevents::listen()?;
-        usb.plug_in()?;
+        usb.gadget.plug_in()?;
         uevents.until("driver for the printer", NODE_LIMIT, || kind.host_node())?;
         Ok(usb)
     }
 
-    /// Puts the plug in and waits until the host has set the printer up.
-    pub(super) fn plug_in(&mut self) -> Result<()> {
-        let uevents = Uevents::listen()?;
-        self.panel.plug_in();
-        self.gadget.plug_in()?;
-        let own = match self.kind {
-            Kind::Printer => uevents.until("host", NODE_LIMIT, || self.own_end().ok())?,
-            Kind::Serial => {
-                let node = uevents.until("serial line", NODE_LIMIT, || self.kind.host_node())?;
-                link(&node, SERIAL_LINK)?;
-                self.own_end()?
-            }
-        };
-        self.pump = Some(Pump::start(own, self.panel.connect()?)?);
-        Ok(())
-    }
-
+    /// Pulls the plug.
     pub(super) fn unplug(&mut self) -> Result<()> {
         self.panel.unplug();
         self.pump = None;
         self.gadget.unplug()
     }
 
-    /// Stops listening and talking, with the plug in.
-    pub(super) fn hang(&mut self) {
-        self.pump = None;
+    /// Puts the plug back; the host notices when it does.
+    pub(super) fn plug_back(&self) -> Result<()> {
+        self.panel.plug_in();
+        self.gadget.plug_in()
     }
 
-    /// Goes on after [`Self::hang`].
-    pub(super) fn wake(&mut self) -> Result<()> {
-        self.pump = Some(Pump::start(self.own_end()?, self.panel.connect()?)?);
+    /// Waits until the host has set the printer up, then takes and talks.
+    pub(super) fn come_alive(&mut self) -> Result<()> {
+        let uevents = Uevents::listen()?;
+        if self.kind == Kind::Serial {
+            let node = uevents.until("serial line", NODE_LIMIT, || self.kind.host_node())?;
+            link(&node, SERIAL_LINK)?;
+        }
+        let own = uevents.until("host", NODE_LIMIT, || self.own_end().ok())?;
+        self.pump = Some(Pump::start(own, self.panel.connect()?)?);
         Ok(())
     }
 

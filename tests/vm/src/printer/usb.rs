@@ -38,13 +38,12 @@ pub(crate) fn usblp_gets_its_printer_back() -> Result<()> {
 /// A printer that takes nothing and says nothing: jobs are refused and nothing of them is printed, also not
 /// once it has come to its senses.
 pub(crate) fn powered_and_dead_then_alive() -> Result<()> {
-    let mut usb = UsbPrinter::plugged_in(Kind::Printer, PROFILE)?;
-    usb.hang();
+    let mut usb = UsbPrinter::dead(Kind::Printer, PROFILE)?;
     let (devices, mut heard) = open(SELECTOR, PROFILE)?;
     heard.health(&Health::Opening)?;
     let refused = print(&devices, &mut heard, 1, numbered("refused", 3))?;
     ensure!(matches!(refused, Err(PrintError::Device(_))), "{refused:?} by a dead printer");
-    usb.wake()?;
+    usb.come_alive()?;
     heard.health(&Health::Ready)?;
     completed(&print(&devices, &mut heard, 2, numbered("second", 3))?)?;
     on_paper(&usb, &[numbers("second", 3)])
@@ -93,7 +92,8 @@ pub(crate) fn hot_plugging_leaks_nothing() -> Result<()> {
         counts.push((entries("/proc/self/fd")?, entries("/proc/self/task")?));
         usb.unplug()?;
         heard.health(&Health::Absent)?;
-        usb.plug_in()?;
+        usb.plug_back()?;
+        usb.come_alive()?;
     }
     let first = counts.first().context("no cycle")?;
     ensure!(counts.iter().all(|count| count == first), "open files and threads: {counts:?}");

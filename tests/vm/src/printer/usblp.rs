@@ -54,7 +54,7 @@ pub(crate) fn claims_the_printer() -> Result<()> {
 /// Through `usblp` a receipt longer than all buffers comes out whole, and only *sent* is claimed.
 pub(crate) fn carries_a_long_receipt() -> Result<()> {
     let usb = UsbPrinter::plugged_in(Kind::Printer, "generic-80")?;
-    let (devices, mut heard) = open(&format!("file://{}", NODE), "generic-80")?;
+    let (devices, mut heard) = open(&format!("file://{NODE}"), "generic-80")?;
     heard.health(&Health::Ready)?;
     let lines = 4000;
     let proof = print(&devices, &mut heard, 1, numbered("line", lines))??;
@@ -66,14 +66,15 @@ pub(crate) fn carries_a_long_receipt() -> Result<()> {
 /// that only writes learns of the loss with the next job, which is refused and may be given again.
 pub(crate) fn plugged_in_again_prints_again() -> Result<()> {
     let mut usb = UsbPrinter::plugged_in(Kind::Printer, "generic-80")?;
-    let (devices, mut heard) = open(&format!("file://{}", NODE), "generic-80")?;
+    let (devices, mut heard) = open(&format!("file://{NODE}"), "generic-80")?;
     heard.health(&Health::Ready)?;
     let proof = print(&devices, &mut heard, 1, numbered("first", 3))??;
     ensure!(proof == PrintProof::Sent, "{proof:?} cannot be known here");
     on_paper(&usb, &[numbers("first", 3)])?;
     usb.unplug()?;
     until_there(Path::new(NODE), false, NODE_LIMIT)?;
-    usb.plug_in()?;
+    usb.plug_back()?;
+    usb.come_alive()?;
     until_there(Path::new(NODE), true, NODE_LIMIT)?;
     let mut attempts = 2..2 + REFUSALS_MAX;
     let sent = attempts.try_fold((), |(), id| match print(&devices, &mut heard, id, numbered("second", 3)) {
