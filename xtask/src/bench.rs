@@ -1,6 +1,6 @@
 //! `cargo xtask bench NAME`: measurements by name, always of an optimised build.
 //!
-//! A bench is a line in [`BENCHES`]: which crate to build and what to run. The program's lines are
+//! A bench is a line in [`BENCHES`]: which crates to build and what to run. The program's lines are
 //! its result and pass through unchanged.
 //!
 //! Never: measures a debug build, judges a number.
@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode};
 struct Bench {
     name: &'static str,
     about: &'static str,
-    package: &'static str,
+    packages: &'static [&'static str],
     binary: &'static str,
     args: &'static [&'static str],
 }
@@ -24,7 +24,7 @@ struct Bench {
 const BENCHES: &[Bench] = &[Bench {
     name: "shell",
     about: "time to first frame, time per page, memory of the touchscreen shell",
-    package: "kiosk-app",
+    packages: &["kiosk-app", "kiosk-gateway"],
     binary: "kiosk",
     args: &["bench", "shell"],
 }];
@@ -42,7 +42,8 @@ pub(crate) fn run(name: Option<&str>, rest: &[String]) -> Result<ExitCode> {
         return Ok(ExitCode::from(USAGE));
     };
     let workspace = workspace::load()?;
-    let build = ["build", "--release", "-p", bench.package];
+    let mut build = vec!["build", "--release"];
+    build.extend(bench.packages.iter().flat_map(|package| ["-p", package]));
     if !succeeds(cargo(&build).current_dir(&workspace.root))? {
         println!("bench: the build failed; to repeat it: cargo {}", build.join(" "));
         return Ok(ExitCode::FAILURE);

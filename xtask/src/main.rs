@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | vm`.
+//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | peers | vm`.
 //!
 //! Promises: what a command prints last is what happened; a check that did not run says so; every
 //! exit status below is one a script can act on.
@@ -16,6 +16,7 @@ mod audit;
 mod bench;
 mod demo;
 mod packages;
+mod peers;
 mod process;
 mod test;
 mod tidy;
@@ -72,6 +73,8 @@ enum Task {
     },
     /// Known vulnerabilities, licences, banned crates and sources.
     Audit,
+    /// Lets programs we did not write check our bytes, our pictures and our simulated printer.
+    Peers,
     /// Builds with optimisation and measures; without a name it lists what can be measured.
     Bench {
         /// What to measure.
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
             demo::run(&demo::Options { script, form, no_install, release, rest })
         }
         Task::Audit => audit::run(),
+        Task::Peers => peers::run(),
         Task::Bench { name, rest } => bench::run(name.as_deref(), &rest),
         Task::Vm { guest, filter, no_install } => vm::run(guest, filter.as_deref(), no_install),
     };

@@ -30,6 +30,8 @@ pub(crate) enum Purpose {
     X11,
     /// A window on Wayland.
     Wayland,
+    /// Programs of other people that check ours.
+    Peers,
     /// A virtual machine with a kernel of its own.
     Machine,
 }
@@ -76,6 +78,10 @@ const NEEDS: &[Need] = &[
     need("libxi6", Purpose::X11, Sign::Library("libXi.so.6"), "reads touch and mouse"),
     need("libxkbcommon-x11-0", Purpose::X11, Sign::Library("libxkbcommon-x11.so.0"), "reads the keyboard"),
     need("libwayland-client0", Purpose::Wayland, Sign::Library("libwayland-client.so.0"), "opens the window"),
+    need("python3-venv", Purpose::Peers, Sign::Program("python3"), "runs python-escpos"),
+    need("nodejs", Purpose::Peers, Sign::Program("node"), "runs npos and receiptio"),
+    need("npm", Purpose::Peers, Sign::Program("npm"), "fetches npos and receiptio"),
+    need("zbar-tools", Purpose::Peers, Sign::Program("zbarimg"), "reads QR codes out of pictures"),
     need("libxkbcommon0", Purpose::Wayland, Sign::Library("libxkbcommon.so.0"), "reads the keyboard"),
     need(
         "qemu-system-x86",
@@ -255,8 +261,8 @@ fn apt_get(prefix: &[&str], args: &[&str]) -> Command {
 mod tests {
     use super::*;
 
-    const ALL: [Purpose; 5] =
-        [Purpose::Build, Purpose::Text, Purpose::X11, Purpose::Wayland, Purpose::Machine];
+    const ALL: [Purpose; 6] =
+        [Purpose::Build, Purpose::Text, Purpose::X11, Purpose::Wayland, Purpose::Peers, Purpose::Machine];
 
     fn empty() -> Places {
         Places { programs: vec![], headers: vec![], libraries: vec![], fonts: vec![] }

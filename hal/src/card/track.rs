@@ -310,8 +310,9 @@ mod tests {
                 let (forward, backward) = (decode(track, &bits), decode(track, &backwards(&bits)));
                 prop_assert_eq!((forward.fault, forward.content.as_str()), (None, content.as_str()));
                 prop_assert_eq!((backward.fault, backward.content.as_str()), (None, content.as_str()));
-                let cut = &bits[..bits.len() / 2];
-                prop_assert!(decode(track, cut).fault.is_some());
+                // Half a track may read as a whole one by chance, one time in many thousand, but never as this.
+                let half = decode(track, &bits[..bits.len() / 2]);
+                prop_assert!(half.fault.is_some() || half.content.len() < content.len());
             }
         }
 

@@ -1,3 +1,5 @@
+//! What a job becomes on paper of a given width, text by text; drawn text is a bar of known length.
+
 use super::*;
 use crate::printer::Direction;
 use proptest::prelude::*;

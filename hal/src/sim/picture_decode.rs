@@ -1,7 +1,7 @@
 //! ESC/POS bytes to operations, written from the command reference and sharing nothing with the encoder.
 //!
 //! Promises: takes any bytes; a command is taken whole or not yet; what is unknown is skipped, by its
-//! length field where it has one. Never: keeps more than a picture's header.
+//! length field where it has one. Never: keeps more than one picture, the one stored to be printed.
 
 /// What a printer does with the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,13 @@ pub(super) enum Op {
         wide: u8,
         tall: u8,
     },
+    /// A stored picture: rows of `stride` bytes.
+    Picture {
+        stride: usize,
+        dots: Vec<u8>,
+        wide: u8,
+        tall: u8,
+    },
     Cut {
         feed: u8,
     },
@@ -47,10 +54,22 @@ struct Raster {
     tall: u8,
 }
 
+/// A picture on its way into the graphics buffer, `GS ( L` and `GS 8 L` function 112.
+#[derive(Clone, Debug, Default)]
+struct Graphics {
+    stride: usize,
+    wide: u8,
+    tall: u8,
+    dots: Vec<u8>,
+    /// Bytes still to come.
+    left: usize,
+}
+
 /// Takes operations off the front of a buffer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Decoder {
     raster: Option<Raster>,
+    graphics: Graphics,
 }
 
 type Taken = Option<(Op, usize)>;
@@ -64,6 +83,9 @@ impl Decoder {
             return Some((Op::Row { dots, wide: raster.wide, tall: raster.tall }, raster.stride));
         }
         self.raster = None;
+        if self.graphics.left > 0 {
+            return self.graphics.store(bytes);
+        }
         match *bytes {
             [] => None,
             [b'\n', ..] => Some((Op::LineFeed, 1)),
@@ -72,6 +94,8 @@ impl Decoder {
             [0x1D, ref rest @ ..] => self.group(rest),
             [0x1C, b'(', _, low, high, ..] => skip(bytes, 5 + word(low, high)),
             [0x1C, b'(', ..] => None,
+            [0x1C, b'!' | b'-' | b'W' | b'C', ..] => skip(bytes, 3),
+            [0x1C, b'S' | b'p' | b'?', ..] => skip(bytes, 4),
             [0x1C, ..] => skip(bytes, 2),
             [0..0x20 | 0x7F, ..] => Some((Op::Ignored, 1)),
             [glyph, ..] => Some((Op::Glyph(glyph), 1)),
@@ -88,6 +112,10 @@ impl Decoder {
                 whole(Op::Ignored, 7)
             }
             [b'v', ..] => None,
+            [b'(', b'L', low, high, 48, 112, ref header @ ..] => {
+                self.graphics.begin(word(low, high), header).map(|used| (Op::Ignored, used + 7))
+            }
+            [b'(', b'L', 2, 0, 48, 2 | 50, ..] => whole(self.graphics.print(), 6),
             [b'(', kind, low, high, ref data @ ..] => {
                 let data = data.get(..word(low, high))?;
                 whole(extended(kind, data), 4 + data.len())
@@ -103,14 +131,40 @@ impl Decoder {
             [b'I', n, ..] => whole(Op::AskIdentity(n), 2),
             [b'r' | b'h' | b'w' | b'H' | b'f' | b'b', _, ..] => whole(Op::Ignored, 2),
             [b'L' | b'W' | b'P' | b'$' | b'\\' | b'g', _, _, ..] => whole(Op::Ignored, 3),
-            [b'8', b'L', a, b, c, d, ..] => {
+            [b'8', b'L', a, b, c, d, 48, 112, ref header @ ..] => {
                 let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or(usize::MAX);
-                skip(rest, length.saturating_add(6)).map(|(op, used)| (op, used + 1))
+                self.graphics.begin(length, header).map(|used| (Op::Ignored, used + 9))
             }
+            [b'8', b'L', _, _, _, _, _, _, ..] => whole(Op::Ignored, 6),
             [] | [b'V' | b'!' | b'B' | b'a' | b'r' | b'I' | b'h' | b'w' | b'H' | b'f' | b'b'] => None,
             [b'L' | b'W' | b'P' | b'$' | b'\\' | b'g' | b'8', ..] | [b'V', _] => None,
             [_, ..] => whole(Op::Ignored, 1),
         }
+    }
+}
+
+impl Graphics {
+    /// Takes the header of a picture, `a bx by c xL xH yL yH`, of which `length` counts all that follows it
+    /// too; how many bytes the header took, or `None` when it is not there yet.
+    fn begin(&mut self, length: usize, header: &[u8]) -> Option<usize> {
+        let &[_, wide, tall, _, width_low, width_high, _, _] = header.first_chunk()?;
+        // Function and header are ten bytes of the length.
+        let left = length.saturating_sub(10);
+        let stride = word(width_low, width_high).div_ceil(8).max(1);
+        *self = Self { stride, wide: wide.clamp(1, 2), tall: tall.clamp(1, 2), dots: Vec::new(), left };
+        Some(8)
+    }
+
+    fn store(&mut self, bytes: &[u8]) -> Taken {
+        let part = bytes.get(..bytes.len().min(self.left)).filter(|part| !part.is_empty())?;
+        self.dots.extend_from_slice(part);
+        self.left -= part.len();
+        Some((Op::Ignored, part.len()))
+    }
+
+    fn print(&mut self) -> Op {
+        let Self { stride, wide, tall, dots, .. } = std::mem::take(self);
+        if dots.is_empty() { Op::Ignored } else { Op::Picture { stride, dots, wide, tall } }
     }
 }
 
@@ -214,6 +268,24 @@ mod tests {
         let row = |dots: &[u8]| Op::Row { dots: dots.to_vec(), wide: 2, tall: 2 };
         assert_eq!(ops, [Op::Ignored, row(&[1, 2]), row(&[3, 4])]);
         assert_eq!(used, 12);
+    }
+
+    #[test]
+    fn a_stored_picture_is_printed_when_asked() {
+        let store = [0x1D, b'8', b'L', 14, 0, 0, 0, 48, 112, 48, 1, 2, 49, 16, 0, 2, 0, 1, 2, 3, 4];
+        let print = [0x1D, b'(', b'L', 2, 0, 48, 50];
+        let (ops, used) = decode(&[store.as_slice(), &print, &print].concat());
+        let picture = Op::Picture { stride: 2, dots: vec![1, 2, 3, 4], wide: 1, tall: 2 };
+        assert_eq!(ops, [Op::Ignored, Op::Ignored, picture, Op::Ignored]);
+        assert_eq!(used, 35);
+        let (small, _) = decode(&[0x1D, b'(', b'L', 11, 0, 48, 112, 48, 1, 1, 49, 8, 0, 1, 0, 7, b'A']);
+        assert_eq!(small.last(), Some(&Op::Glyph(b'A')));
+    }
+
+    #[test]
+    fn kanji_settings_are_no_text() {
+        let (ops, _) = decode(b"\x1C-0\x1C!\x01\x1CS\x01\x02\x1C.\x1CC1A");
+        assert_eq!(ops.iter().filter(|op| **op != Op::Ignored).collect::<Vec<_>>(), [&Op::Glyph(b'A')]);
     }
 
     proptest! {

@@ -111,6 +111,9 @@ impl Page {
             Op::QrStore(data) => self.qr_data.clone_from(data),
             Op::QrPrint => self.qr(),
             Op::Row { dots, wide, tall } => self.row(dots, *wide, *tall),
+            Op::Picture { stride, dots, wide, tall } => {
+                dots.chunks_exact(*stride).for_each(|row| self.row(row, *wide, *tall));
+            }
             Op::Cut { feed } => {
                 self.end_line();
                 self.length += usize::from(*feed);

@@ -236,6 +236,7 @@ impl Machine {
             | Op::QrStore(_)
             | Op::QrPrint
             | Op::Row { .. }
+            | Op::Picture { .. }
             | Op::Ignored => {}
         }
     }

@@ -46,22 +46,15 @@ impl Journey {
         &self.answers
     }
 
-    /// Checks the draft of `field`; a good one counts from now on.
+    /// Checks the draft of `field`; a good one counts from now on, and an earlier one until then.
     ///
     /// # Errors
     /// What the citizen can put right.
     pub fn accept(&mut self, form: &Form, field: &Field, today: Option<Date>) -> Result<(), Problem> {
         let draft = self.drafts.edit(&field.name);
-        match check(form, field, draft, today) {
-            Ok(answer) => {
-                self.answers.set(field.name.clone(), answer);
-                Ok(())
-            }
-            Err(problem) => {
-                self.answers.remove(field.name.as_str());
-                Err(problem)
-            }
-        }
+        let answer = check(form, field, draft, today)?;
+        self.answers.set(field.name.clone(), answer);
+        Ok(())
     }
 
     /// The steps of the route so far, first to last, without the start and the check page.

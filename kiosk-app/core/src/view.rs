@@ -31,6 +31,8 @@ pub enum Screen {
     Outcome,
     /// Type a claim code.
     Lookup,
+    /// A claim is being asked about.
+    LookingUp,
     /// What is proven about a claim.
     LookupResult,
     /// The session is over.
@@ -239,9 +241,9 @@ pub struct Outcome {
     pub proof: Proof,
     /// The service's own number.
     pub reference: String,
-    /// Why staff must look.
-    pub staff_reason: String,
-    /// The claim code in groups of four; empty on a lookup.
+    /// Why staff must look: a code, of the gateway or of this kiosk.
+    pub staff_code: String,
+    /// The claim code in groups of four, also while it is not known whether it was saved; empty on a lookup.
     pub claim: String,
     /// The text of the QR code; empty on a lookup.
     pub qr: String,
@@ -280,6 +282,8 @@ pub struct View {
     pub seconds_left: Option<u64>,
     /// "End this session?" shows.
     pub ending: bool,
+    /// The answers were handed over and nobody said yet that they are saved.
+    pub in_doubt: bool,
     /// The code on the out-of-service page.
     pub out_of_service: &'static str,
     /// The way to the gateway works.

@@ -107,6 +107,11 @@ impl<'a> Citizen<'a> {
         if has(&key) {
             return self.hit(&key);
         }
+        let latin = self.words.say("Latin letters")?.to_owned();
+        if symbol.is_ascii_alphabetic() && has(&latin) {
+            self.hit(&latin)?;
+            return self.type_symbol(symbol);
+        }
         let lower: String = symbol.to_lowercase().collect();
         let plane = if lower != key && has(&lower) {
             "Capitals"
@@ -176,6 +181,7 @@ pub(super) fn run(out: &Path) -> Result<ExitCode> {
     let claim = citizen.read_claim_code()?;
     citizen.take_receipt()?;
     citizen.touch("Finish")?;
+    citizen.see("Your answers were deleted from this screen")?;
     citizen.picture("ended")?;
     let sightings = citizen.nothing_is_left_behind()?;
     citizen.stage.link.set(true);

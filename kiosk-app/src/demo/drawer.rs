@@ -11,11 +11,14 @@ use hal::{
         world::{CardKind, SheetKind},
     },
 };
-use slint::ComponentHandle;
+use slint::{ComponentHandle, PhysicalPosition};
 use std::{cell::RefCell, io::Write, os::unix::net::UnixStream, path::Path, rc::Rc};
 
 /// The number on the card that the drawer inserts.
 const CARD: &str = "21234000045678";
+
+/// Where the drawer opens: right of the kiosk's window, which a desktop puts at the left when asked so.
+const BESIDE: PhysicalPosition = PhysicalPosition { x: 580, y: 0 };
 
 /// Opens the drawer; it closes when dropped.
 ///
@@ -63,5 +66,6 @@ pub fn open(world_socket: &Path, world: World) -> Result<Drawer> {
         }
     });
     drawer.show()?;
+    drawer.window().set_position(BESIDE);
     Ok(drawer)
 }

@@ -1,6 +1,7 @@
 //! The demo's child processes: started, awaited, ended by their own handle.
 //!
-//! Promises: none outlives the demo; each writes its log to its own file.
+//! Promises: none outlives the demo, however it ends: the kernel kills them with it (prctl(2),
+//! `PR_SET_PDEATHSIG`, set by setpriv(1) of util-linux); each writes its log to its own file.
 
 use anyhow::{Context, Result, bail};
 use std::{
@@ -14,6 +15,9 @@ use std::{
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// Between looks at whether it is.
 const READY_LOOK: Duration = Duration::from_millis(20);
+
+/// Becomes the program that follows, with the same process id.
+const END_WITH_PARENT: [&str; 4] = ["setpriv", "--pdeathsig", "KILL", "--"];
 
 /// One running role; ended when dropped.
 pub(super) struct Role {
@@ -29,10 +33,31 @@ impl Role {
     /// # Errors
     /// When it cannot be started.
     pub(super) fn start(name: &'static str, program: &Path, args: &[&str], logs: &Path) -> Result<Self> {
+        Self::start_in(name, program, args, &[], logs)
+    }
+
+    /// As [`Self::start`], with these variables in its environment.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn start_in(
+        name: &'static str,
+        program: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+        logs: &Path,
+    ) -> Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log)?;
-        let mut command = Command::new(program);
-        command.args(args).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let mut command = Command::new(END_WITH_PARENT[0]);
+        command
+            .args(&END_WITH_PARENT[1..])
+            .arg(program)
+            .args(args)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file);
         let child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
         Ok(Self { name, command, child, log })
     }

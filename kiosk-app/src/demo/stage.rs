@@ -23,6 +23,11 @@ use tokio::{net::TcpListener, runtime::Runtime};
 /// How long the shell may take for one thing it was asked to do.
 const HAND_LIMIT: Duration = Duration::from_secs(60);
 
+/// Slint's own variable: how large everything is drawn.
+const SCALE_VARIABLE: &str = "SLINT_SCALE_FACTOR";
+/// A kiosk's upright screen fits on a laptop's lying one.
+const DESK_SCALE: &str = "0.5";
+
 /// One service folder to be put into the catalogue, without its key.
 pub struct ServiceFolder {
     /// The folder's name.
@@ -210,8 +215,13 @@ pub(super) fn window(out: &Path) -> Result<ExitCode> {
     let config = text(&stage.out.join("shell.toml"));
     let world = super::remote::listen_for_drawer(&stage.out.join("run/world.sock"), stage.link.clone())?;
     let args = ["shell", "--config", &config, "--drawer", &text(&world)];
-    let mut shell = Role::start("shell", &stage.kiosk, &args, &stage.out.join("logs"))?;
-    println!("The kiosk's window is open. Close it to end the demo. Files are in {}.", stage.out.display());
+    let scale = std::env::var(SCALE_VARIABLE).unwrap_or_else(|_| DESK_SCALE.to_owned());
+    let environment = [(SCALE_VARIABLE, scale.as_str())];
+    let mut shell = Role::start_in("shell", &stage.kiosk, &args, &environment, &stage.out.join("logs"))?;
+    println!(
+        "The kiosk's window is open, at {scale} of its size ({SCALE_VARIABLE} changes that). Close it to end the demo."
+    );
+    println!("Files are in {}.", stage.out.display());
     let status = shell.wait()?;
     println!("demo: window closed, delivered {}", stage.ledger.effects().len());
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -3,7 +3,7 @@
 //! Promises: every form of the receipt is made from the same lines, so they cannot differ.
 //! Never: adds a fact that is not in the [`Receipt`].
 
-use hal::printer::{Align, Job, Line as Out, Size, Style};
+use hal::printer::{Align, Direction, Job, Line as Out, Size, Style};
 use kiosk_core::{
     receipt::{Line, Receipt, Word},
     wire::{ClockQuality, Stamp},
@@ -68,7 +68,8 @@ impl Paper {
     /// The job for a receipt printer: one copy, cut at the end.
     #[must_use]
     pub fn job(&self) -> Job {
-        let plain = Style::default();
+        let direction = if self.rtl { Direction::RightToLeft } else { Direction::LeftToRight };
+        let plain = Style::default().reading(direction);
         let centred = plain.aligned(Align::Centre);
         let mut lines = Vec::new();
         for line in &self.lines {
@@ -83,7 +84,8 @@ impl Paper {
                 }
                 PaperLine::State(text) => lines.push(Out::styled(text.clone(), centred.bold())),
                 PaperLine::Claim(code) => {
-                    lines.push(Out::styled(code.clone(), centred.bold().sized(Size::Double)));
+                    let code_style = centred.bold().sized(Size::Double).reading(Direction::LeftToRight);
+                    lines.push(Out::styled(code.clone(), code_style));
                     lines.push(Out::Feed(1));
                 }
                 PaperLine::Qr(data) => {

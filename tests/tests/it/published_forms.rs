@@ -50,3 +50,8 @@ fn a_document_is_scanned_and_sent_in_english() {
 fn the_same_document_is_scanned_and_sent_in_welsh() {
     walk_shared("cof-cy/risg-cof.json", "cy");
 }
+
+#[test]
+fn our_own_form_is_answered_from_right_to_left() {
+    assert!(walk(&own("ar")).stdout.contains("\"questions\""));
+}

@@ -1,6 +1,6 @@
 //! What a citizen does: the acts on the screen, the card in the reader, the sheet on the glass.
 
-use super::{Act, Card, Command, Kiosk, Now, Page, Rest, Session, Sheet};
+use super::{Act, Card, Command, Kiosk, Now, Page, Rest, Session, Sheet, Transaction};
 use crate::{
     claim::{ClaimCode, ClaimError},
     form::{Field, FieldKind, FieldName, Form, NO, PartId, YES},
@@ -56,7 +56,6 @@ impl Kiosk {
             changing: false,
             card: CardHint::None,
             sheet: SheetHint::None,
-            sheet_on_glass: false,
             transaction: None,
             not_saved: "",
             code: Secret::default(),
@@ -88,7 +87,7 @@ impl Kiosk {
     }
 
     /// Moves to `page` and forgets what belonged to the page before.
-    fn go(&mut self, page: Page) {
+    pub(super) fn go(&mut self, page: Page) {
         let Some(session) = &mut self.session else { return };
         if session.transaction.is_some() {
             return;
@@ -214,17 +213,13 @@ impl Kiosk {
         }
     }
 
-    /// Before anything is typed, and after it is sent, nothing would be lost: the session just ends.
+    /// Before anything is typed, and after it is saved, nothing would be lost: the session just ends.
     fn ask_to_end(&mut self, now: Now) {
         let Some(session) = &mut self.session else { return };
         let would_lose = match session.page {
             Page::Walk(_) => session.transaction.is_none(),
-            Page::Language
-            | Page::Services
-            | Page::Start
-            | Page::Outcome
-            | Page::Lookup
-            | Page::LookupResult { .. } => false,
+            Page::Outcome => session.transaction.as_ref().is_some_and(Transaction::is_in_doubt),
+            Page::Language | Page::Services | Page::Start | Page::Lookup | Page::LookupResult { .. } => false,
         };
         if would_lose && !session.ending {
             session.ending = true;
@@ -294,14 +289,18 @@ impl Kiosk {
     }
 
     pub(super) fn on_sheet(&mut self, sheet: Sheet) {
+        match sheet {
+            Sheet::Placed => self.sheet_on_glass = true,
+            Sheet::Removed => self.sheet_on_glass = false,
+            Sheet::Scanned(_) | Sheet::Failed => {}
+        }
         let name = self
             .field()
             .filter(|(field, _)| matches!(field.kind, FieldKind::File { .. }))
             .map(|(_, name)| name);
         let Some(session) = &mut self.session else { return };
         match sheet {
-            Sheet::Placed => session.sheet_on_glass = true,
-            Sheet::Removed => session.sheet_on_glass = false,
+            Sheet::Placed | Sheet::Removed => {}
             Sheet::Scanned(file) => {
                 if let (Some(name), SheetHint::Scanning) = (&name, session.sheet) {
                     session.journey.drafts.edit(name).files = vec![file];
@@ -325,7 +324,7 @@ impl Kiosk {
     fn scan(&mut self) {
         let Some(session) = &mut self.session else { return };
         if matches!(session.sheet, SheetHint::Ready | SheetHint::Scanned | SheetHint::Failed)
-            && session.sheet_on_glass
+            && self.sheet_on_glass
         {
             session.sheet = SheetHint::Scanning;
             self.commands.push_back(Command::Scan);
@@ -345,7 +344,7 @@ impl Kiosk {
                 SheetHint::Scanned
             }
             Some(_) if missing => SheetHint::Missing,
-            Some(_) if session.sheet_on_glass => SheetHint::Ready,
+            Some(_) if self.sheet_on_glass => SheetHint::Ready,
             Some(_) => SheetHint::Place,
         };
     }

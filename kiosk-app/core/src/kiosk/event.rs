@@ -19,6 +19,8 @@ pub struct Now {
     pub mono: Millis,
     /// Wall clock with its quality.
     pub stamp: Stamp,
+    /// Minutes east of UTC at this moment, for the day that "today" is.
+    pub offset_minutes: i16,
 }
 
 /// Everything that can happen to a kiosk.

@@ -56,8 +56,6 @@ pub struct Setup {
     pub claim_url: String,
     /// Idle warning, extension, absolute limit.
     pub limits: Limits,
-    /// Minutes east of UTC, for the day that "today" is.
-    pub offset_minutes: i16,
 }
 
 /// The page a session is on.
@@ -83,7 +81,6 @@ struct Session {
     changing: bool,
     card: CardHint,
     sheet: SheetHint,
-    sheet_on_glass: bool,
     transaction: Option<Transaction>,
     not_saved: &'static str,
     code: Secret,
@@ -93,10 +90,14 @@ struct Session {
 }
 
 /// What the screen does when nobody's session runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Rest {
     Attract,
-    Ended { until: Millis },
+    /// Takes leave in the language the session had.
+    Ended {
+        until: Millis,
+        language: String,
+    },
 }
 
 /// The machine.
@@ -109,6 +110,8 @@ pub struct Kiosk {
     session: Option<Session>,
     commands: VecDeque<Command>,
     armed: bool,
+    /// Whoever laid it there, and whenever.
+    sheet_on_glass: bool,
 }
 
 impl Kiosk {
@@ -124,6 +127,7 @@ impl Kiosk {
             session: None,
             commands: VecDeque::new(),
             armed: false,
+            sheet_on_glass: false,
         }
     }
 
@@ -200,7 +204,7 @@ impl Kiosk {
     fn rest_end(&self) -> Option<Millis> {
         match self.rest {
             Rest::Attract => None,
-            Rest::Ended { until } => Some(until),
+            Rest::Ended { until, .. } => Some(until),
         }
     }
 
@@ -212,8 +216,9 @@ impl Kiosk {
 
     /// Ends the session, whatever state it is in.
     fn end(&mut self, now: Now) {
-        if self.session.take().is_some() {
-            self.rest = Rest::Ended { until: now.mono.saturating_add(ENDED_MS) };
+        if let Some(session) = self.session.take() {
+            let until = now.mono.saturating_add(ENDED_MS);
+            self.rest = Rest::Ended { until, language: session.language };
             self.commands.push_back(Command::Wipe);
         }
         self.settle(now);

@@ -1,6 +1,9 @@
 //! The view: what the machine knows, put on pages.
 
-use super::{Kiosk, Now, Page, Rest, Session, transaction::Progress};
+use super::{
+    Kiosk, Now, Page, Rest, Session,
+    transaction::{Progress, Transaction},
+};
 use crate::{
     catalogue::Service,
     form::{Draft, Field, FieldKind, Form, NO, PageKind, PartId, TextBlock, YES},
@@ -30,9 +33,12 @@ impl Kiosk {
             view.screen = Screen::OutOfService;
             view.out_of_service = why.code();
         } else {
-            view.screen = match self.rest {
+            view.screen = match &self.rest {
                 Rest::Attract => Screen::Attract,
-                Rest::Ended { .. } => Screen::Ended,
+                Rest::Ended { language, .. } => {
+                    view.language.clone_from(language);
+                    Screen::Ended
+                }
             };
         }
     }
@@ -42,6 +48,7 @@ impl Kiosk {
         view.language = language.to_owned();
         view.seconds_left = session.clock.seconds_left(now.mono);
         view.ending = session.ending;
+        view.in_doubt = session.transaction.as_ref().is_some_and(Transaction::is_in_doubt);
         let service = self.service();
         view.service = service.map(|service| card(service, language));
         let form = service.and_then(|service| service.form(language));
@@ -78,7 +85,7 @@ impl Kiosk {
 
     fn show_lookup(&self, found: Option<&Lookup>, language: &str, view: &mut View) {
         match found {
-            None => view.screen = Screen::Working,
+            None => view.screen = Screen::LookingUp,
             Some(Lookup::Unknown) => view.outcome.proof = Proof::Unknown,
             Some(Lookup::Unreachable) => view.outcome.proof = Proof::Unreachable,
             Some(Lookup::Known { service, state }) => {
@@ -232,13 +239,12 @@ fn show_outcome(session: &Session, claim_url: &str, view: &mut View) {
             view.screen = Screen::Working;
             return;
         }
-        Progress::Doubtful => outcome.proof = Proof::Unknown,
-        Progress::Known(state) => {
-            show_state(state, outcome);
-            outcome.claim = sent.claim.to_string();
-            outcome.qr = format!("{claim_url}{}", sent.claim);
-        }
+        // The code finds it later if it was saved after all.
+        Progress::Doubtful { .. } => outcome.proof = Proof::Unknown,
+        Progress::Known(state) => show_state(state, outcome),
     }
+    outcome.claim = sent.claim.to_string();
+    outcome.qr = format!("{claim_url}{}", sent.claim);
     outcome.printing = sent.printing();
 }
 
@@ -250,9 +256,9 @@ fn show_state(state: &ClaimState, outcome: &mut Outcome) {
             outcome.proof = Proof::Answered;
             outcome.reference = reference.clone().unwrap_or_default();
         }
-        ClaimState::NeedsStaff { code, detail } => {
+        ClaimState::NeedsStaff { code, .. } => {
             outcome.proof = Proof::NeedsStaff;
-            outcome.staff_reason = if detail.is_empty() { code.clone() } else { detail.clone() };
+            outcome.staff_code.clone_from(code);
         }
     }
 }

@@ -67,14 +67,17 @@ struct Story {
 
 impl Story {
     fn new() -> Self {
-        let forms = ["en", "fr"].map(|l| (l.to_owned(), (format!("form.{l}.json"), FORM.to_owned())));
+        Self::with_form(FORM)
+    }
+
+    fn with_form(form: &str) -> Self {
+        let forms = ["en", "fr"].map(|l| (l.to_owned(), (format!("form.{l}.json"), form.to_owned())));
         let service = Service::parse("report", SERVICE, &BTreeMap::from(forms)).unwrap();
         let setup = Setup {
             place: "Library".into(),
             languages: vec!["en".into(), "fr".into()],
             claim_url: String::new(),
             limits: Limits::default(),
-            offset_minutes: 0,
         };
         let catalogue = Catalogue::new(vec![service]).unwrap();
         let mut story =
@@ -85,7 +88,8 @@ impl Story {
     }
 
     fn now(&self) -> Now {
-        Now { mono: self.mono, stamp: Stamp { unix_ms: 1_795_471_500_000, clock: ClockQuality::Synced } }
+        let stamp = Stamp { unix_ms: 1_795_471_500_000, clock: ClockQuality::Synced };
+        Now { mono: self.mono, stamp, offset_minutes: 0 }
     }
 
     fn event(&mut self, event: Event) {
@@ -181,6 +185,7 @@ mod nothing_is_claimed_that_is_not_proven {
         story.event(Event::Agent(ToShell::Saved { id }));
         story.event(Event::Opened { id, answer: Some(Answered { status: 400, reference: None }) });
         assert_eq!(story.view().outcome.proof, Proof::NeedsStaff);
+        assert_eq!(story.view().outcome.staff_code, "service-refused");
     }
 
     #[test]
@@ -211,12 +216,55 @@ mod nothing_is_lost {
         let mut story = Story::new();
         story.fill_in();
         let id = story.submit();
-        story.wait(15_000);
-        assert_eq!(story.view().outcome.proof, Proof::Unknown);
-        story.act(Act::Submit);
-        assert!(matches!(story.commands.last(), Some(Command::Resend(again)) if *again == id));
+        assert!(story.view().in_doubt && story.view().screen == Screen::Working);
+        for _ in 0..3 {
+            story.wait(15_000);
+            assert!(matches!(story.commands.last(), Some(Command::Resend(again)) if *again == id));
+        }
+        let view = story.view();
+        assert_eq!((view.outcome.proof, view.in_doubt), (Proof::Unknown, true));
+        assert!(!view.outcome.claim.is_empty(), "if it was saved after all, the code finds it");
+        story.act(Act::EndSession);
+        assert!(story.view().ending, "somebody who leaves now does not know");
+        story.act(Act::KeepGoing);
         story.event(Event::Agent(ToShell::Saved { id }));
-        assert_eq!(story.view().outcome.proof, Proof::SavedHere);
+        assert_eq!((story.view().outcome.proof, story.view().in_doubt), (Proof::SavedHere, false));
+    }
+
+    #[test]
+    fn an_answer_made_wrong_from_the_check_page_counts_until_it_is_right() {
+        let mut story = Story::new();
+        story.fill_in();
+        story.act(Act::Change("what".into()));
+        story.type_text("");
+        story.act(Act::Next);
+        assert_eq!(story.view().screen, Screen::Question, "empty is no answer");
+        story.act(Act::Back);
+        assert_eq!(story.view().rows.len(), 2);
+        story.submit();
+    }
+
+    #[test]
+    fn a_question_that_a_change_opened_is_asked_before_sending() {
+        let mut story = Story::with_form(&FORM.replace(
+            r#""next": [{"path": "/card"}]}"#,
+            r#""next": [{"path": "/card"}, {"path": "/more", "condition": "deep"}]}, {"path": "/more", "title": "More", "components": [
+    {"name": "more", "type": "TextField", "title": "How deep?", "options": {}, "schema": {}}], "next": [{"path": "/card"}]}"#,
+        ).replace(r#""conditions": []"#, r#""conditions": [{"name": "deep", "displayName": "deep", "value": "what == 'deep'"}]"#));
+        story.fill_in();
+        story.act(Act::Change("what".into()));
+        story.type_text("deep");
+        story.act(Act::Next);
+        assert_eq!(story.view().question.unwrap().field, "more");
+        story.act(Act::Back);
+        assert_eq!(story.view().screen, Screen::Check);
+        story.act(Act::Submit);
+        assert!(story.last_id().is_none(), "one answer is missing");
+        assert_eq!(story.view().question.unwrap().field, "more");
+        story.type_text("a metre");
+        story.act(Act::Next);
+        assert_eq!(story.view().rows.len(), 3);
+        story.submit();
     }
 
     #[test]
@@ -257,7 +305,13 @@ mod nobody_finds_the_last_ones_data {
         assert!(story.commands.iter().any(|command| matches!(command, Command::Wipe)));
         assert_eq!(
             story.view(),
-            View { screen: Screen::Ended, link_up: true, can_print: true, ..View::default() }
+            View {
+                screen: Screen::Ended,
+                language: "en".into(),
+                link_up: true,
+                can_print: true,
+                ..View::default()
+            }
         );
         story.act(Act::Touch);
         story.act(Act::Language("en".into()));
@@ -324,7 +378,7 @@ fn a_claim_is_looked_up_without_anything_personal() {
     assert_eq!(story.view().code_problem, "length");
     story.act(Act::TypeCode(Secret::new(code.to_string())));
     story.act(Act::LookUp);
-    assert_eq!(story.view().screen, Screen::Working);
+    assert_eq!(story.view().screen, Screen::LookingUp);
     let state = ClaimState::Answered { reference: Some("SR-7".into()) };
     let found = Lookup::Known { service: "report".parse().unwrap(), state };
     story.event(Event::Agent(ToShell::Found { claim: code.digest(), found }));

@@ -5,6 +5,7 @@
 //!    │ not saved            │
 //!    │ └─> check page       └── print once: at once when the link is down, else when the answer is
 //!    └ silence ──> Doubtful      here or PRINT_WAIT_MS are over
+//!                    └─ the same envelope again, every SAVE_MS
 //! ```
 //!
 //! Promises: the same envelope is sent again after silence or a lost agent, never a second one; the
@@ -15,6 +16,7 @@ use crate::{
     claim::ClaimCode,
     form::date_at,
     ids::EnvelopeId,
+    journey::Place,
     receipt::{Facts, receipt},
     request::{Context, RequestError, build},
     session::Millis,
@@ -34,8 +36,8 @@ const PRINT_MS: Millis = 60_000;
 pub(super) enum Progress {
     /// Handed to the agent.
     Saving { until: Millis },
-    /// The agent did not say in time.
-    Doubtful,
+    /// The agent did not say in time; asked again then.
+    Doubtful { again: Millis },
     /// This is proven.
     Known(ClaimState),
 }
@@ -63,7 +65,8 @@ impl Transaction {
     pub(super) fn due(&self) -> Option<Millis> {
         let saving = match self.progress {
             Progress::Saving { until } => Some(until),
-            Progress::Doubtful | Progress::Known(_) => None,
+            Progress::Doubtful { again } => Some(again),
+            Progress::Known(_) => None,
         };
         let paper = match self.paper {
             Paper::Due { at } => Some(at),
@@ -79,6 +82,14 @@ impl Transaction {
             || matches!(self.paper, Paper::Due { .. } | Paper::Asked { .. })
     }
 
+    /// Nobody said yet that it is saved.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        match self.progress {
+            Progress::Saving { .. } | Progress::Doubtful { .. } => true,
+            Progress::Known(_) => false,
+        }
+    }
+
     /// How the receipt is doing.
     pub(super) fn printing(&self) -> Printing {
         match self.paper {
@@ -90,25 +101,15 @@ impl Transaction {
 }
 
 impl Kiosk {
-    /// "Accept and send": from the check page, or again after silence.
+    /// "Accept and send" on the check page. What is still open is asked for first.
     pub(super) fn submit(&mut self, now: Now) {
         let until = now.mono.saturating_add(SAVE_MS);
-        let Some(session) = &mut self.session else { return };
-        match &mut session.transaction {
-            Some(sent) if sent.progress == Progress::Doubtful => {
-                sent.progress = Progress::Saving { until };
-                self.commands.push_back(Command::Resend(sent.id));
-            }
-            Some(_) => {}
-            None => self.submit_new(now, until),
-        }
-    }
-
-    fn submit_new(&mut self, now: Now, until: Millis) {
         let (Some(session), Some(service)) = (&self.session, self.service()) else { return };
-        let Some(form) = service.form(&session.language) else { return };
+        let at_check = matches!(session.page, Page::Walk(Place::Check)) && session.transaction.is_none();
+        let Some(form) = service.form(&session.language).filter(|_| at_check) else { return };
         if !session.journey.is_complete(form) {
-            return;
+            let open = session.journey.after_change(form);
+            return self.ask_first(open);
         }
         let answers = session.journey.answers().clone();
         let language = session.language.clone();
@@ -142,6 +143,17 @@ impl Kiosk {
         }
     }
 
+    /// Goes to the question that keeps the answers from being sent.
+    fn ask_first(&mut self, open: Place) {
+        let Some(session) = &mut self.session else { return };
+        if open == Place::Check {
+            session.not_saved = "not-saved-again";
+        } else {
+            session.changing = true;
+            self.go(Page::Walk(open));
+        }
+    }
+
     fn cannot_build(&mut self, why: RequestError) {
         let Some(session) = &mut self.session else { return };
         session.not_saved = match why {
@@ -164,7 +176,7 @@ impl Kiosk {
     pub(super) fn on_saved(&mut self, now: Now, id: EnvelopeId) {
         let wait = if self.health.link { PRINT_WAIT_MS } else { 0 };
         let Some(sent) = self.transaction(id) else { return };
-        if matches!(sent.progress, Progress::Saving { .. } | Progress::Doubtful) {
+        if matches!(sent.progress, Progress::Saving { .. } | Progress::Doubtful { .. }) {
             sent.progress = Progress::Known(ClaimState::SavedHere);
         }
         if sent.paper == Paper::NotYet {
@@ -175,12 +187,12 @@ impl Kiosk {
 
     pub(super) fn on_not_saved(&mut self, id: EnvelopeId, reason: NotSaved) {
         let Some(sent) = self.transaction(id) else { return };
-        if !matches!(sent.progress, Progress::Saving { .. } | Progress::Doubtful) {
+        if !matches!(sent.progress, Progress::Saving { .. } | Progress::Doubtful { .. }) {
             return;
         }
         if let Some(session) = &mut self.session {
             session.transaction = None;
-            session.page = Page::Walk(crate::journey::Place::Check);
+            session.page = Page::Walk(Place::Check);
             session.not_saved = match reason {
                 NotSaved::Full => "not-saved-full",
                 NotSaved::Storage => "not-saved-storage",
@@ -209,8 +221,8 @@ impl Kiosk {
         if (200..300).contains(&status) {
             sent.improve(ClaimState::Answered { reference });
         } else {
-            let detail = String::new();
-            sent.improve(ClaimState::NeedsStaff { code: format!("service-{status}"), detail });
+            let detail = format!("The service answered {status}.");
+            sent.improve(ClaimState::NeedsStaff { code: "service-refused".to_owned(), detail });
         }
     }
 
@@ -235,7 +247,7 @@ impl Kiosk {
         let Some(session) = &mut self.session else { return };
         if let Some(sent) = &mut session.transaction
             && up
-            && matches!(sent.progress, Progress::Saving { .. } | Progress::Doubtful)
+            && matches!(sent.progress, Progress::Saving { .. } | Progress::Doubtful { .. })
         {
             self.commands.push_back(Command::Resend(sent.id));
         }
@@ -246,8 +258,13 @@ impl Kiosk {
         let Some(sent) = self.session.as_mut().and_then(|session| session.transaction.as_mut()) else {
             return;
         };
-        if matches!(sent.progress, Progress::Saving { until } if now.mono >= until) {
-            sent.progress = Progress::Doubtful;
+        let again = now.mono.saturating_add(SAVE_MS);
+        match sent.progress {
+            Progress::Saving { until: due } | Progress::Doubtful { again: due } if now.mono >= due => {
+                sent.progress = Progress::Doubtful { again };
+                self.commands.push_back(Command::Resend(sent.id));
+            }
+            Progress::Saving { .. } | Progress::Doubtful { .. } | Progress::Known(_) => {}
         }
         match sent.paper {
             Paper::Due { at } if now.mono >= at || sent.is_final() => {
@@ -285,7 +302,7 @@ impl Kiosk {
 
     /// The day it is here, for questions about dates.
     pub(super) fn today(&self, now: Now) -> Option<crate::form::Date> {
-        date_at(now.stamp.unix_ms, self.setup.offset_minutes)
+        date_at(now.stamp.unix_ms, now.offset_minutes)
     }
 }
 
@@ -303,7 +320,7 @@ impl Transaction {
         };
         let known = match &self.progress {
             Progress::Known(state) => rank(state),
-            Progress::Saving { .. } | Progress::Doubtful => 0,
+            Progress::Saving { .. } | Progress::Doubtful { .. } => 0,
         };
         if rank(&news) > known {
             self.progress = Progress::Known(news);
