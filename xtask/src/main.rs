@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | peers`.
+//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | peers | vm`.
 //!
 //! Promises: what a command prints last is what happened; a check that did not run says so; every
 //! exit status below is one a script can act on.
@@ -20,6 +20,7 @@ mod peers;
 mod process;
 mod test;
 mod tidy;
+mod vm;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -35,9 +36,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, lints, tests, documentation tests and tidy; stops at the first failure.
+    /// Formatting, lints, tests, documentation tests, `vm hal` and tidy; stops at the first failure.
     Test {
-        /// Leave out the lints and the documentation tests.
+        /// Leave out the lints, the documentation tests and the virtual machine.
         #[arg(long)]
         fast: bool,
         /// Stop and list system packages that are missing instead of installing them.
@@ -82,6 +83,16 @@ enum Task {
         #[arg(last = true)]
         rest: Vec<String>,
     },
+    /// Runs drivers against devices a kernel pretends to have, in a virtual machine (QEMU).
+    Vm {
+        /// What to run.
+        guest: vm::Guest,
+        /// Only scenarios whose name contains this, such as `touch::`.
+        filter: Option<String>,
+        /// Stop and list system packages that are missing instead of installing them.
+        #[arg(long)]
+        no_install: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -95,6 +106,7 @@ fn main() -> ExitCode {
         Task::Audit => audit::run(),
         Task::Peers => peers::run(),
         Task::Bench { name, rest } => bench::run(name.as_deref(), &rest),
+        Task::Vm { guest, filter, no_install } => vm::run(guest, filter.as_deref(), no_install),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -32,6 +32,8 @@ pub(crate) enum Purpose {
     Wayland,
     /// Programs of other people that check ours.
     Peers,
+    /// A virtual machine with a kernel of its own.
+    Machine,
 }
 
 /// How a package shows that it is there.
@@ -81,6 +83,13 @@ const NEEDS: &[Need] = &[
     need("npm", Purpose::Peers, Sign::Program("npm"), "fetches npos and receiptio"),
     need("zbar-tools", Purpose::Peers, Sign::Program("zbarimg"), "reads QR codes out of pictures"),
     need("libxkbcommon0", Purpose::Wayland, Sign::Library("libxkbcommon.so.0"), "reads the keyboard"),
+    need(
+        "qemu-system-x86",
+        Purpose::Machine,
+        Sign::Program("qemu-system-x86_64"),
+        "runs a kernel with devices of its own",
+    ),
+    need("xz-utils", Purpose::Machine, Sign::Program("xz"), "unpacks kernel modules"),
 ];
 
 /// How deep font directories are searched.
@@ -154,7 +163,7 @@ pub(crate) fn window() -> Vec<Purpose> {
 
 /// `cargo xtask packages`: everything the other commands may need on this machine.
 pub(crate) fn run(no_install: bool) -> Result<ExitCode> {
-    let mut purposes = vec![Purpose::Build, Purpose::Text];
+    let mut purposes = vec![Purpose::Build, Purpose::Text, Purpose::Machine];
     purposes.extend(window());
     let complete = ensure(&purposes, no_install)?;
     if complete {
@@ -221,9 +230,18 @@ fn privilege(places: &Places) -> Option<Vec<&'static str>> {
     places.shows(Sign::Program("sudo")).then_some(sudo)
 }
 
+/// Fetches the lists of what Debian has now. Whether that worked.
+pub(crate) fn update_lists() -> Result<bool> {
+    let Some(prefix) = privilege(&Places::of_this_machine()) else {
+        println!("packages: cannot fetch package lists here; as root: apt-get update");
+        return Ok(false);
+    };
+    succeeds(&mut apt_get(&prefix, &["update", "-qq"]))
+}
+
 fn install(prefix: &[&str], names: &[&str]) -> Result<bool> {
     println!("packages: installing {} with apt-get", names.join(" "));
-    if !succeeds(&mut apt_get(prefix, &["update", "-qq"]))? {
+    if !update_lists()? {
         println!("packages: apt-get update failed; trying with the lists that are here");
     }
     let mut command = apt_get(prefix, &["install", "-qq", "--yes", "--no-install-recommends"]);
@@ -243,7 +261,8 @@ fn apt_get(prefix: &[&str], args: &[&str]) -> Command {
 mod tests {
     use super::*;
 
-    const ALL: [Purpose; 5] = [Purpose::Build, Purpose::Text, Purpose::X11, Purpose::Wayland, Purpose::Peers];
+    const ALL: [Purpose; 6] =
+        [Purpose::Build, Purpose::Text, Purpose::X11, Purpose::Wayland, Purpose::Peers, Purpose::Machine];
 
     fn empty() -> Places {
         Places { programs: vec![], headers: vec![], libraries: vec![], fonts: vec![] }

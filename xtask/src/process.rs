@@ -35,6 +35,12 @@ pub(crate) fn succeeds(command: &mut Command) -> Result<bool> {
 /// The program's standard output, when it returned 0; its standard error goes where ours goes.
 pub(crate) fn output_of(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_owned();
+    String::from_utf8(bytes_of(command)?).with_context(|| format!("{} wrote no UTF-8", program.display()))
+}
+
+/// As [`output_of`], for output that is no text.
+pub(crate) fn bytes_of(command: &mut Command) -> Result<Vec<u8>> {
+    let program = command.get_program().to_owned();
     let output = command
         .stderr(Stdio::inherit())
         .output()
@@ -42,7 +48,7 @@ pub(crate) fn output_of(command: &mut Command) -> Result<String> {
     if !output.status.success() {
         bail!("{} ended with {}", program.display(), output.status);
     }
-    String::from_utf8(output.stdout).with_context(|| format!("{} wrote no UTF-8", program.display()))
+    Ok(output.stdout)
 }
 
 /// How a silent program ended.

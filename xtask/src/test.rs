@@ -1,4 +1,4 @@
-//! `cargo xtask test`: the whole check, in one order, for a person and for CI.
+//! `cargo xtask test`: the whole check, real kernel devices included, in one order, for a person and for CI.
 //!
 //! Promises: the steps' own output stays visible; each step gets one line with its seconds; the
 //! first failure stops the run and shows the command that repeats it; the last line is
@@ -9,7 +9,7 @@
 use crate::{
     packages::{self, Purpose},
     process::{Silent, cargo, succeeds, within},
-    tidy, workspace,
+    tidy, vm, workspace,
 };
 use anyhow::Result;
 use std::{
@@ -43,12 +43,19 @@ const LIBTEST: Step = Step {
 };
 const DOC: Step = Step { name: "doc tests", args: &["test", "--workspace", "--doc"], thorough: true };
 
+/// The step that is a virtual machine.
+const MACHINE: &str = "vm hal";
+
 /// How long cargo may take to say whether it has nextest.
 const NEXTEST_PROBE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Installs what is missing, then runs the steps.
 pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
-    if !packages::ensure(&[Purpose::Build, Purpose::Text], no_install)? {
+    let mut purposes = vec![Purpose::Build, Purpose::Text];
+    if !fast {
+        purposes.push(Purpose::Machine);
+    }
+    if !packages::ensure(&purposes, no_install)? {
         return Ok(ExitCode::FAILURE);
     }
     let root = workspace::load()?.root;
@@ -62,6 +69,14 @@ pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
         }
         ran += 1;
         if !run_step(&root, &step)? {
+            return Ok(failed(ran));
+        }
+    }
+    if fast {
+        println!("test: {MACHINE} left out by --fast");
+    } else {
+        ran += 1;
+        if !timed(MACHINE, "cargo xtask vm hal", || vm::hal(""))? {
             return Ok(failed(ran));
         }
     }

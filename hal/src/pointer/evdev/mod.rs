@@ -86,7 +86,9 @@ impl Thread {
 
     /// Reads until the device fails or the handle is dropped.
     fn serve(&self, node: &mut Node) -> DeviceError {
-        node.sync();
+        if let Err(error) = node.sync() {
+            return error;
+        }
         self.tell(node);
         loop {
             match node.wait(&self.ended) {
@@ -100,13 +102,17 @@ impl Thread {
             };
             for raw in raws.iter().copied() {
                 match node.tracker.feed(raw) {
-                    Fed::More => {}
+                    Fed::More => self.tell(node),
                     Fed::NeedsSync => {
                         tracing::warn!(device = %self.path.display(), "touch events were lost; re-synced");
-                        node.sync();
+                        if let Err(error) = node.sync() {
+                            return error;
+                        }
+                        self.tell(node);
+                        // The rest of what was read is older than the answers.
+                        break;
                     }
                 }
-                self.tell(node);
             }
         }
     }

@@ -22,6 +22,12 @@ use zeroize::Zeroizing;
 /// Counts of a mouse from edge to edge: a hand's width of an ordinary one.
 const MOUSE_COUNTS: (u16, u16) = (1920, 1080);
 
+/// Snapshots until one is taken while nothing happens; the last is used whatever happens.
+const SNAPSHOTS_MAX: usize = 4;
+
+/// Reads that empty the kernel's buffer, with room to spare: it holds eight reports of all slots.
+const READS_MAX: usize = 64;
+
 /// A pointer device on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
@@ -75,13 +81,36 @@ impl Node {
         self.grabbed.read()
     }
 
-    /// Brings the tracker in line with the kernel.
-    pub(super) fn sync(&mut self) {
-        let snapshot = self.snapshot();
+    /// Brings the tracker in line with the kernel. What the kernel still holds is older than its answers and
+    /// begins in a slot it does not name: taken for new, one finger's release would be another's click. So it
+    /// is thrown away, and a snapshot during which something happened is taken again.
+    ///
+    /// # Errors
+    /// [`DeviceError::Gone`].
+    pub(super) fn sync(&mut self) -> Result<(), DeviceError> {
+        self.discard()?;
+        let mut snapshot = self.snapshot();
+        for _ in 1..SNAPSHOTS_MAX {
+            if !self.discard()? {
+                break;
+            }
+            snapshot = self.snapshot();
+        }
         if let Err(error) = &snapshot {
             tracing::warn!(%error, "no snapshot of the pointer; every finger is cancelled");
         }
         self.tracker.sync(now_us(), snapshot.ok().as_ref());
+        Ok(())
+    }
+
+    /// Throws away what the kernel holds; whether it held anything.
+    fn discard(&mut self) -> Result<bool, DeviceError> {
+        for n in 0..READS_MAX {
+            if self.read()?.is_empty() {
+                return Ok(n > 0);
+            }
+        }
+        Ok(true)
     }
 
     fn snapshot(&self) -> io::Result<Snapshot> {

@@ -1,0 +1,81 @@
+//! `cargo xtask vm hal`: hal against real kernel devices, in a virtual machine without hardware.
+//!
+//! ```text
+//! linux-image-*.deb --> vmlinuz, modules.cpio     kept in target/vm until the package or MODULES changes
+//! kiosk-vm, its libraries --> program.cpio        each time; cargo knows when to compile
+//! vmlinuz + both archives --> QEMU --> second serial line --> report
+//! ```
+//!
+//! The machine runs Debian's ordinary kernel: the cloud flavour has no devices to pretend with. QEMU
+//! translates and KVM is left alone: a machine in a machine may show a KVM that hangs, and a boot takes
+//! seconds either way.
+//!
+//! Promises: each scenario gets one line; the last line is `vm hal: N passed, M failed`; whatever was
+//! planned and not reported has failed, so has a machine that never reported.
+//!
+//! Never: skips because something is missing; changes anything outside of `target/vm` but the system
+//! packages it names and installs.
+
+mod cpio;
+mod kernel;
+mod machine;
+mod modules;
+mod program;
+mod report;
+
+use crate::{
+    packages::{self, Purpose},
+    workspace,
+};
+use anyhow::{Result, bail};
+use std::{
+    env, fs,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// From switching on to switching off, on a small busy machine without KVM.
+const BOOT_LIMIT: Duration = Duration::from_secs(300);
+
+/// What is there to run in a machine.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Guest {
+    /// hal's drivers against touch panels and printers that the kernel pretends to have.
+    Hal,
+}
+
+/// `cargo xtask vm`.
+pub(crate) fn run(guest: Guest, filter: Option<&str>, no_install: bool) -> Result<ExitCode> {
+    match guest {
+        Guest::Hal => {
+            if !packages::ensure(&[Purpose::Build, Purpose::Machine], no_install)? {
+                return Ok(ExitCode::FAILURE);
+            }
+            Ok(if hal(filter.unwrap_or_default())? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}
+
+/// Runs the scenarios whose name contains `filter`. Whether all passed, and there was one.
+pub(crate) fn hal(filter: &str) -> Result<bool> {
+    if env::consts::ARCH != "x86_64" {
+        bail!(
+            "the machine is an x86_64 one and runs programs of this machine, which is {}",
+            env::consts::ARCH
+        );
+    }
+    if !filter.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c)) {
+        bail!("scenarios have names such as touch::two_fingers; '{filter}' is in none");
+    }
+    let started = Instant::now();
+    let workspace = workspace::load()?;
+    let folder = workspace.target.join("vm");
+    fs::create_dir_all(&folder)?;
+    let kernel = kernel::ready(&folder)?;
+    let program = program::archive(&workspace)?;
+    println!("vm hal: machine ready after {:.1} s", started.elapsed().as_secs_f64());
+    let report = machine::boot(&folder, &kernel, &program, filter, BOOT_LIMIT)?;
+    println!("vm hal: {:.1} s in all", started.elapsed().as_secs_f64());
+    println!("vm hal: {report}");
+    Ok(report.all_passed())
+}
