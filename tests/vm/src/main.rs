@@ -14,12 +14,14 @@
 //! | [`machine`] | mounts, kernel modules, the report, switching off |
 //! | [`scenario`] | the table of scenarios, and how one runs |
 //! | [`uevent`], [`heard`] | waiting for the kernel, and for hal, with a limit |
+//! | [`around`] | the clock, rights, open files |
 //! | [`touch`] | touch panels made with `uinput` |
 //! | [`printer`] | USB printers made with a gadget on `dummy_hcd` |
 //!
 //! Promises: a scenario that hangs, panics or cannot run is a `FAIL`. Never: skips; touches a machine that
 //! was not started for it.
 
+mod around;
 mod heard;
 mod machine;
 mod printer;

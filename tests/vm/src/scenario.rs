@@ -42,6 +42,10 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("touch::unplugged_and_found_again", touch::unplugged_and_found_again),
     scenario("touch::stuck_finger_leaves_room_for_another", touch::stuck_finger_leaves_room_for_another),
     scenario("touch::held_by_somebody_else_is_not_read", touch::held_by_somebody_else_is_not_read),
+    scenario("touch::permission_comes_late", touch::permission_comes_late),
+    scenario("touch::comes_back_under_another_number", touch::comes_back_under_another_number),
+    scenario("touch::clock_set_under_a_finger", touch::clock_set_under_a_finger),
+    scenario("touch::hot_plugging_leaks_nothing", touch::hot_plugging_leaks_nothing),
     scenario("usblp::claims_the_printer", usblp::claims_the_printer),
     scenario("usblp::carries_a_long_receipt", usblp::carries_a_long_receipt),
     scenario("usblp::plugged_in_again_prints_again", usblp::plugged_in_again_prints_again),
@@ -54,6 +58,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("usb_line::usblp_gets_its_printer_back", usb::usblp_gets_its_printer_back),
     scenario("usb_line::powered_and_dead_then_alive", usb::powered_and_dead_then_alive),
     scenario("usb_line::held_by_another_program", usb::held_by_another_program),
+    scenario("usb_line::permission_comes_late", usb::permission_comes_late),
     scenario("usb_line::clock_set_mid_job", usb::clock_set_mid_job),
     scenario("usb_line::hot_plugging_leaks_nothing", usb::hot_plugging_leaks_nothing),
     scenario("serial_line::completed_with_proof", || line::completed_with_proof(Kind::Serial)),
@@ -62,6 +67,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("serial_line::plugged_in_again_within_a_second", || {
         line::plugged_in_again_within_a_second(Kind::Serial)
     }),
+    scenario("serial_line::comes_back_under_another_number", line::comes_back_under_another_number),
 ];
 
 impl Scenario {

@@ -122,9 +122,10 @@ impl Gadget {
         self.set("UDC", CONTROLLER)
     }
 
-    /// Pulls the plug.
+    /// Pulls the plug, unless it is out already.
     pub(super) fn unplug(&self) -> Result<()> {
-        self.set("UDC", "\n")
+        let bound = fs::read_to_string(self.0.join("UDC")).context("gadget attribute UDC")?;
+        if bound.trim().is_empty() { Ok(()) } else { self.set("UDC", "\n") }
     }
 
     fn make(&self, folder: &str) -> Result<()> {

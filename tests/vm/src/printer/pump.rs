@@ -43,6 +43,13 @@ pub(super) fn open(node: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// Throws away what the kernel still holds of a line from before.
+pub(super) fn drain(host: &mut File) -> Result<()> {
+    let mut block = vec![0; BLOCK_BYTES];
+    while now(host.read(&mut block))?.is_some_and(|count| count > 0) {}
+    Ok(())
+}
+
 /// The thread; dropping it ends it and lets the node go.
 pub(super) struct Pump {
     stop: Arc<AtomicBool>,

@@ -54,8 +54,12 @@ impl UsbPrinter {
         Ok(usb)
     }
 
-    /// Pulls the plug.
+    /// Pulls the plug. A printer of the printer class stops reading first: its node goes with the plug.
     pub(super) fn unplug(&mut self) -> Result<()> {
+        // A hang-up under an open node empties the buffers of a serial line, as switching off does.
+        if self.kind == Kind::Serial {
+            self.gadget.unplug()?;
+        }
         self.panel.unplug();
         self.pump = None;
         self.gadget.unplug()
@@ -70,11 +74,16 @@ impl UsbPrinter {
     /// Waits until the host has set the printer up, then takes and talks.
     pub(super) fn come_alive(&mut self) -> Result<()> {
         let uevents = Uevents::listen()?;
-        if self.kind == Kind::Serial {
-            let node = uevents.until("serial line", NODE_LIMIT, || self.kind.host_node())?;
-            link(&node, SERIAL_LINK)?;
-        }
-        let own = uevents.until("host", NODE_LIMIT, || self.own_end().ok())?;
+        let own = match self.kind {
+            Kind::Printer => uevents.until("host", NODE_LIMIT, || self.own_end().ok())?,
+            Kind::Serial => {
+                let node = uevents.until("serial line", NODE_LIMIT, || self.kind.host_node())?;
+                let mut own = self.own_end()?;
+                pump::drain(&mut own)?;
+                link(&node, SERIAL_LINK)?;
+                own
+            }
+        };
         self.pump = Some(Pump::start(own, self.panel.connect()?)?);
         Ok(())
     }
@@ -125,8 +134,13 @@ pub(super) fn on_paper(usb: &UsbPrinter, wanted: &[Vec<String>]) -> Result<()> {
     }
     let receipts = usb.receipts();
     ensure!(receipts.len() == wanted.len(), "{} receipts on paper, {} wanted", receipts.len(), wanted.len());
-    let lines = receipts.iter().flatten().zip(wanted.iter().flatten());
-    let wrong = lines.enumerate().find(|(_, (printed, wanted))| printed != wanted);
-    ensure!(receipts == wanted, "the paper differs, first in {wrong:?}");
+    receipts.iter().zip(wanted).try_for_each(|(printed, wanted)| same(printed, wanted))
+}
+
+/// Whether the words on paper are the wanted ones; shows the first that are not.
+pub(super) fn same(printed: &[String], wanted: &[String]) -> Result<()> {
+    let wrong = printed.iter().zip(wanted).enumerate().find(|(_, (printed, wanted))| printed != wanted);
+    ensure!(wrong.is_none(), "the paper differs, first in {wrong:?}");
+    ensure!(printed.len() == wanted.len(), "{} lines on paper, {} wanted", printed.len(), wanted.len());
     Ok(())
 }

@@ -5,7 +5,10 @@
 
 mod panel;
 
-use crate::heard::Heard;
+use crate::{
+    around::{Held, allow, set_clock, unprivileged},
+    heard::{EVENT_LIMIT, Heard},
+};
 use anyhow::{Context as _, Result, ensure};
 use evdev::raw_stream::RawDevice;
 use hal::{
@@ -21,6 +24,12 @@ const CHANNEL: usize = 256;
 
 /// A panel that is plugged in again is found within this.
 const FOUND_AGAIN: Duration = Duration::from_secs(3);
+
+/// Plugged in and out so often.
+const CYCLES: usize = 20;
+
+/// An hour, in seconds.
+const HOUR_S: i64 = 3600;
 
 /// Reports that overflow the kernel's buffer of 64 events for a reader that stands still.
 const FLOOD: i32 = 1500;
@@ -175,6 +184,70 @@ pub(crate) fn held_by_somebody_else_is_not_read() -> Result<()> {
     let told = heard.fingers().count();
     ensure!(told == 1, "{told} events for one touch");
     well_formed(&heard)
+}
+
+/// The kernel has made the node, udev has not yet given it to the kiosk's user: the panel is not read, and
+/// read as soon as it may be.
+pub(crate) fn permission_comes_late() -> Result<()> {
+    let mut panel = Panel::plug_in()?;
+    let (_devices, mut heard) = unprivileged(|| open(CHANNEL))?;
+    heard.health(&Health::Faulted("E-PTR-DENIED"))?;
+    allow(panel.node())?;
+    let took = heard.health(&Health::Ready)?;
+    ensure!(took < FOUND_AGAIN, "read after {} ms", took.as_millis());
+    panel.press(0, 1, 1000, 2000)?;
+    expect_at(heard.finger(0, Kind::Down)?, 1000, 2000)
+}
+
+/// A number below became free, so that the panel comes back under that one. The link leads hal there.
+pub(crate) fn comes_back_under_another_number() -> Result<()> {
+    let below = Panel::plug_in()?;
+    let mut panel = Panel::plug_in()?;
+    drop(below);
+    let before = panel.node().to_owned();
+    let (_devices, mut heard) = open(CHANNEL)?;
+    heard.health(&Health::Ready)?;
+    drop(panel);
+    heard.health(&Health::Absent)?;
+    panel = Panel::plug_in()?;
+    ensure!(panel.node() != before, "it came back as {}", before.display());
+    let took = heard.health(&Health::Ready)?;
+    ensure!(took < FOUND_AGAIN, "found again after {} ms", took.as_millis());
+    panel.press(0, 1, 1000, 2000)?;
+    expect_at(heard.finger(0, Kind::Down)?, 1000, 2000)
+}
+
+/// The wall clock is set under a finger: the order and distance of what it does stay as they were.
+pub(crate) fn clock_set_under_a_finger() -> Result<()> {
+    let mut panel = Panel::plug_in()?;
+    let (_devices, mut heard) = open(CHANNEL)?;
+    heard.health(&Health::Ready)?;
+    panel.press(0, 1, 1000, 2000)?;
+    let down = heard.finger(0, Kind::Down)?;
+    set_clock(-HOUR_S)?;
+    panel.drag(0, 1100, 2000)?;
+    heard.finger(0, Kind::Move)?;
+    set_clock(2 * HOUR_S)?;
+    panel.lift(0)?;
+    let up = heard.finger(0, Kind::Up)?;
+    let held = Duration::from_micros(up.at_us.saturating_sub(down.at_us));
+    ensure!(held < EVENT_LIMIT, "a touch of {} s", held.as_secs());
+    well_formed(&heard)
+}
+
+/// However often the plug is pulled, no thread and no open file is left behind.
+pub(crate) fn hot_plugging_leaks_nothing() -> Result<()> {
+    let mut panel = Panel::plug_in()?;
+    let (_devices, mut heard) = open(CHANNEL)?;
+    let mut counts = Vec::new();
+    for _ in 0..CYCLES {
+        heard.health(&Health::Ready)?;
+        counts.push(Held::now()?);
+        drop(panel);
+        heard.health(&Health::Absent)?;
+        panel = Panel::plug_in()?;
+    }
+    Held::same_throughout(&counts)
 }
 
 fn expect_at(event: Event, x: i32, y: i32) -> Result<()> {

@@ -1,0 +1,85 @@
+//! What a scenario does to the machine around hal, and counts on it: the clock, rights, open files.
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use rustix::{
+    process::{Gid, Uid},
+    thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
+    time::{ClockId, clock_gettime, clock_settime},
+};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    thread,
+};
+
+/// The user and group that own nothing.
+const NOBODY: u32 = 65_534;
+
+/// Sets the wall clock forward, or back.
+pub(crate) fn set_clock(seconds: i64) -> Result<()> {
+    let mut now = clock_gettime(ClockId::Realtime);
+    now.tv_sec += seconds;
+    clock_settime(ClockId::Realtime, now).context("the clock cannot be set")
+}
+
+/// Runs `body` as a user who owns nothing, and with it every thread that it starts.
+pub(crate) fn unprivileged<T: Send + 'static>(
+    body: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let thread = thread::spawn(move || {
+        let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+        set_thread_groups(&[])?;
+        set_thread_res_gid(group, group, group)?;
+        set_thread_res_uid(user, user, user)?;
+        body()
+    });
+    thread.join().map_err(|_| anyhow!("it panicked without rights"))?
+}
+
+/// Lets everybody use a node, as udev does a moment after the kernel made it.
+pub(crate) fn allow(node: &Path) -> Result<()> {
+    fs::set_permissions(node, Permissions::from_mode(0o666)).with_context(|| node.display().to_string())
+}
+
+/// How many files and threads this process has at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    files: usize,
+    threads: usize,
+}
+
+impl Held {
+    /// Counts them now.
+    pub(crate) fn now() -> Result<Self> {
+        let entries = |folder| Ok::<_, std::io::Error>(fs::read_dir(folder)?.count());
+        Ok(Self { files: entries("/proc/self/fd")?, threads: entries("/proc/self/task")? })
+    }
+
+    /// Whether neither grew. A moment may fall where something is open for an instant, so that the least of
+    /// the earlier half is compared with the least of the later one.
+    pub(crate) fn same_throughout(counts: &[Self]) -> Result<()> {
+        let (earlier, later) = counts.split_at(counts.len() / 2);
+        let least = |half: &[Self], of: fn(&Self) -> usize| half.iter().map(of).min();
+        for of in [|held: &Self| held.files, |held: &Self| held.threads] {
+            let (before, after) = (least(earlier, of), least(later, of));
+            ensure!(before.is_some() && after <= before, "files and threads grow: {counts:?}");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_more_each_time_is_a_leak_and_a_moment_is_not() {
+        let counts = |files: &[usize]| -> Vec<Held> {
+            files.iter().map(|files| Held { files: *files, threads: 2 }).collect()
+        };
+        assert!(Held::same_throughout(&counts(&[8, 9, 10, 11])).is_err());
+        assert!(Held::same_throughout(&counts(&[9, 8, 8, 9])).is_ok());
+        assert!(Held::same_throughout(&counts(&[])).is_err());
+    }
+}
