@@ -224,6 +224,15 @@ fn under_t1_a_single_fault_on_the_line_is_mended() {
 }
 
 #[test]
+fn a_card_that_was_mute_once_is_no_longer_when_it_answers() {
+    let (panel, mut reader) = with_card(Model::short_apdu(), ChipKind::Plain);
+    assert_eq!(strike(&panel, reader.as_mut(), Phase::PowerOn, Fault::Mute), End::Mute);
+    assert_eq!(reader.status(soon()).unwrap().status, CardStatus::Mute);
+    reader.power_on(soon()).unwrap();
+    assert_eq!(reader.status(soon()).unwrap().status, CardStatus::Present);
+}
+
+#[test]
 fn a_long_answer_cut_in_the_middle_of_a_packet_is_late_not_nonsense() {
     let (panel, mut reader) = with_card(Model::short_apdu(), ChipKind::Plain);
     reader.power_on(soon()).unwrap();

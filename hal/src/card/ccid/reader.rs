@@ -243,8 +243,8 @@ impl CardReader for CcidReader {
         Ok(self.slot())
     }
 
-    /// Waits on the interrupt end point. A reader that said nothing is asked at the end, which may take
-    /// [`ASK_WAIT`] more; one without that end point is asked every [`POLL_WAIT`].
+    /// Waits on the interrupt end point. A reader that said nothing is asked at the end, which may take a
+    /// second and a half more; one without that end point is asked every quarter second.
     fn wait_change(&mut self, deadline: Deadline) -> Result<Slot, DeviceError> {
         let notices = self.link.pipe.has_notices();
         let (before, mut strays) = (self.said, 0);

@@ -132,6 +132,7 @@ fn parameters(protocol: u8, fidi: u8, offer: &Offer) -> Parameters {
 mod tests {
     use super::super::descriptor::encode;
     use super::*;
+    use crate::card::chip::atr::Specific;
 
     fn reader(features: u32) -> Descriptor {
         Descriptor::parse(&encode(0x1_0000 | features, 1, 271)).unwrap()
@@ -163,6 +164,14 @@ mod tests {
         // 4 MHz * 32 / 512 is 250 kbit/s.
         let slow = Descriptor { rate_max: 200_000, ..reader(0) };
         assert_eq!(plan(&slow, &card()).unwrap().fidi, DEFAULT_FIDI);
+    }
+
+    #[test]
+    fn a_card_in_specific_mode_is_spoken_to_as_it_says() {
+        let only = |implicit| Offer { specific: Some(Specific { protocol: 1, implicit }), ..card() };
+        let made = |implicit| plan(&reader(0), &only(implicit)).unwrap();
+        assert_eq!(made(false), Plan { protocol: 1, fidi: 0x96, pps: false, set: true });
+        assert_eq!(made(true), Plan { protocol: 1, fidi: DEFAULT_FIDI, pps: false, set: true });
     }
 
     #[test]

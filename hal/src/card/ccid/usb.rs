@@ -4,7 +4,7 @@
 //! `FF` that carries the CCID descriptor, as readers older than the class do.
 //!
 //! rusb's calls cannot be cancelled from another thread, so waiting on the interrupt end point is cut into
-//! slices of [`SLICE`]: a canceller works within one. What the reader has to tell waits in it meanwhile.
+//! slices of 200 ms: a canceller works within one. What the reader has to tell waits in it meanwhile.
 //!
 //! Promises: no time-out of zero, which libusb takes for *for ever*; a kernel driver that holds the interface
 //! is put off and put back afterwards; an end point that stalled is cleared.
