@@ -11,7 +11,7 @@ use crate::{
     call::{Caller, Exchange, exchange},
     sealed::{Answer, Opened},
 };
-use kiosk_core::ids::EnvelopeId;
+use kiosk_core::{ids::EnvelopeId, wire::mark};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -33,14 +33,9 @@ pub(crate) enum Asked {
     Unknown { why: String },
 }
 
-/// How the description of envelope `id` ends.
-fn marker(id: EnvelopeId) -> String {
-    format!("[kiosk {id}]")
-}
-
 /// Whether the form in `request` can be found again by its marker.
 pub(crate) fn is_marked(request: &Opened, id: EnvelopeId) -> bool {
-    field(request, "description").is_some_and(|text| text.trim_end().ends_with(&marker(id)))
+    field(request, "description").is_some_and(|text| mark::is_marked(&text, id))
 }
 
 fn field(request: &Opened, name: &str) -> Option<Zeroizing<String>> {
@@ -70,10 +65,9 @@ fn search(list: &[u8], id: EnvelopeId) -> Asked {
     let Ok(Value::Array(entries)) = serde_json::from_slice(list) else {
         return Asked::Unknown { why: "the list is not a JSON array".to_owned() };
     };
-    let marker = marker(id);
     let ours = |entry: &&Value| {
         let text = entry.get("description").and_then(Value::as_str);
-        text.is_some_and(|text| text.trim_end().ends_with(&marker))
+        text.is_some_and(|text| mark::is_marked(text, id))
     };
     let Some(entry) = entries.iter().find(ours) else { return Asked::NotFound };
     let mut headers = HeaderMap::new();

@@ -10,12 +10,10 @@ use crate::{
     sealed::{Answer, Opened, Unopened},
     store::{OpenRecord, Settlement, State, StoreError},
 };
-use kiosk_core::wire::Problem;
+use kiosk_core::wire::{Problem, reference};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
-/// The longest reference kept.
-const REFERENCE_CHARS_MAX: usize = 64;
 /// How long after a call's deadline the service is given to finish on its own, milliseconds.
 const AFTERMATH_MS: u64 = 500;
 
@@ -141,7 +139,7 @@ impl Work {
         opened: Opened,
         answer: &Answer,
     ) -> Result<(), StoreError> {
-        let reference = caller.service.reference.as_deref().and_then(|at| reference(&answer.body, at));
+        let reference = caller.service.reference.as_deref().and_then(|at| reference::read(&answer.body, at));
         let Some(reply) = opened.seal(answer) else {
             tracing::error!(unit = record.key.unit, id = %record.key.id, "a reply that cannot be sealed");
             return self.to_staff(record, None, Trouble::OutcomeUnknown).await;
@@ -194,13 +192,4 @@ impl Work {
         );
         self.store.put_off(&record.key, state, unix_ms().saturating_add(wait_ms)).await
     }
-}
-
-/// The service's own number: a short printable text or a whole number at `pointer`.
-fn reference(body: &[u8], pointer: &str) -> Option<String> {
-    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let found = answer.pointer(pointer)?;
-    let text = found.as_str().map(str::to_owned).or_else(|| found.as_u64().map(|n| n.to_string()))?;
-    let fits = (1..=REFERENCE_CHARS_MAX).contains(&text.chars().count()) && !text.contains(char::is_control);
-    fits.then_some(text)
 }
