@@ -131,6 +131,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn open311_lists_in_pages_as_real_servers_do() {
+        let (ledger, base, http) = demo().await;
+        for n in 0..501 {
+            let body = format!("service_code=pothole&address_string=x&description={n}");
+            let request = http.post(format!("{base}/requests.json")).body(body);
+            let typed = request.header("content-type", "application/x-www-form-urlencoded");
+            assert_eq!(typed.send().await.unwrap().status(), 201);
+        }
+        let page = async |query: &str| {
+            let reply = http.get(format!("{base}/requests.json?service_code=pothole{query}")).send();
+            let (status, list) = json(reply.await.unwrap()).await;
+            assert_eq!(status, 200);
+            let said = |entry: &serde_json::Value| entry["description"].as_str().unwrap().parse().unwrap();
+            list.as_array().unwrap().iter().map(said).collect::<Vec<usize>>()
+        };
+        assert_eq!(page("").await, (0..50).collect::<Vec<_>>());
+        assert_eq!(page("&page=1").await, page("").await);
+        assert_eq!(page("&page=2").await, (50..100).collect::<Vec<_>>());
+        assert_eq!(page("&page=11").await, [500]);
+        assert!(page("&page=12").await.is_empty());
+        assert_eq!(page("&page_size=2&page=3").await, [4, 5]);
+        assert_eq!(page("&page_size=9999").await.len(), 500);
+        assert!(page(&format!("&page={}", usize::MAX)).await.is_empty());
+        for odd in ["page=0", "page=-1", "page=x", "page_size=0"] {
+            let reply = http.get(format!("{base}/requests.json?{odd}")).send().await.unwrap();
+            assert_eq!(reply.status(), 400, "{odd}");
+        }
+        assert_eq!(ledger.effects().len(), 501);
+    }
+
+    #[tokio::test]
     async fn the_ledger_counts_what_is_doubled() {
         let (ledger, base, http) = demo().await;
         let form = |key: &'static str| {
