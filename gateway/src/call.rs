@@ -109,14 +109,19 @@ fn judge(answer: Answer, repeated: bool) -> Called {
     let why = format!("the service answered {}", answer.status);
     match answer.status {
         429 | 503 => {
-            let after = answer.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-            let retry_after_ms = after.unwrap_or(0).saturating_mul(1_000).min(RETRY_AFTER_MS_MAX);
+            let retry_after_ms = retry_after_ms(&answer);
             Called::NotTaken { why, retry_after_ms }
         }
         409 if repeated => Called::Unknown { why },
         200..=407 | 409..=499 => Called::Answer(answer),
         _ => Called::Unknown { why },
     }
+}
+
+/// How long the service asks to be left alone (RFC 9110 section 10.2.3, seconds); 0 when it does not.
+pub(crate) fn retry_after_ms(answer: &Answer) -> u64 {
+    let after = answer.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    after.unwrap_or(0).saturating_mul(1_000).min(RETRY_AFTER_MS_MAX)
 }
 
 /// One request, one whole reply or the reason there is none.

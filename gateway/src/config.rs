@@ -59,7 +59,8 @@ pub enum Repeat {
     /// The service honours `Idempotency-Key`: call again with the same key.
     IdempotencyKey,
     /// Open311 has no such key: ask for a request whose description ends with `[kiosk <envelope id>]`,
-    /// and call again only when there is none.
+    /// and call again only when there is none. For service codes of type `realtime`: `batch` and
+    /// `blackbox` (GeoReport v2, GET Service List) may show a request much later, so they are `never`.
     AskOpen311,
     /// Neither: a person has to look.
     Never,

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | stored | | marker, call |
 //! | calling (interrupted) | `idempotency-key` | marker, call with the same key |
-//! | | `ask-open311` | ask; found: answered; not found: marker, call; no say: later |
+//! | | `ask-open311` | ask; found: answered; not found: marker, call; no say: later, less and less often |
 //! | | `never` | needs staff, `outcome-unknown` |
 //!
 //! | the call brought | then |

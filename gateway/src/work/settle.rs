@@ -94,10 +94,12 @@ impl Work {
                 self.to_staff(&record, Some(opened), Trouble::OutcomeUnknown).await
             }
             (State::Calling, Repeat::AskOpen311) => {
-                match open311::ask(caller, &opened, record.key.id, record.stored_at).await {
+                match open311::ask(caller, &opened, record.key.id, record.stored_at, unix_ms()).await {
                     Asked::Found(answer) => self.answered(&record, caller, opened, &answer).await,
                     Asked::NotFound => self.call(record, caller, opened).await,
-                    Asked::Unknown { why } => self.put_off(&record, State::Calling, 0, &why).await,
+                    Asked::Unknown { why, retry_after_ms } => {
+                        self.put_off(&record, State::Calling, retry_after_ms, &why).await
+                    }
                 }
             }
             (State::Calling, Repeat::IdempotencyKey) | (State::Stored, _) => {
@@ -190,6 +192,7 @@ impl Work {
         tracing::warn!(
             unit = record.key.unit, id = %record.key.id, service = %record.service, wait_ms, why, "later"
         );
-        self.store.put_off(&record.key, state, unix_ms().saturating_add(wait_ms)).await
+        let attempts = record.attempts.saturating_add(1);
+        self.store.put_off(&record.key, state, attempts, unix_ms().saturating_add(wait_ms)).await
     }
 }

@@ -16,6 +16,8 @@ mod doors;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod nothing_is_doubled;
+#[cfg(test)]
 #[expect(dead_code, reason = "the demo uses more of it")]
 #[path = "../../../kiosk-app/src/demo/open311.rs"]
 mod open311;
