@@ -45,7 +45,7 @@ impl Trouble {
             Self::Refused(status) => format!("The service refused it with status {status}."),
             Self::Redirected(status) => format!("The service pointed elsewhere with status {status}."),
             Self::OutcomeUnknown => {
-                "The call to the service was interrupted; it may or may not have acted.".to_owned()
+                "The service did not say what became of it; it may or may not have acted.".to_owned()
             }
             Self::NotServable(refusal) => refusal.title().to_owned(),
         }
@@ -123,13 +123,14 @@ impl Work {
                 300..=399 => self.refused(&record, opened, &answer, Trouble::Redirected(answer.status)).await,
                 _ => self.refused(&record, opened, &answer, Trouble::Refused(answer.status)).await,
             },
-            Called::NotTaken { why, retry_after_ms } => {
-                self.put_off(&record, State::Stored, retry_after_ms, &why).await
-            }
-            Called::Unknown { why } => match caller.service.repeat {
+            Called::NotTaken { why } => self.put_off(&record, State::Stored, 0, &why).await,
+            Called::Unknown { why, retry_after_ms } => match caller.service.repeat {
                 Repeat::Never => self.to_staff(&record, Some(opened), Trouble::OutcomeUnknown).await,
-                Repeat::IdempotencyKey => self.put_off(&record, State::Calling, 0, &why).await,
-                Repeat::AskOpen311 => self.put_off(&record, State::Calling, aftermath_ms, &why).await,
+                Repeat::IdempotencyKey => self.put_off(&record, State::Calling, retry_after_ms, &why).await,
+                Repeat::AskOpen311 => {
+                    let at_least_ms = aftermath_ms.max(retry_after_ms);
+                    self.put_off(&record, State::Calling, at_least_ms, &why).await
+                }
             },
         }
     }

@@ -13,7 +13,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
     },
 };
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
@@ -42,12 +42,14 @@ pub(crate) struct Listing {
 /// What the door does to POSTs and lists.
 #[derive(Debug, Default)]
 pub(crate) struct Door {
-    /// Nothing happens, the reply says 500; this many times.
+    /// Nothing happens, the reply is a failure; this many times.
     pub(crate) fail_before: AtomicUsize,
     /// The effect happens, the reply never comes.
     pub(crate) hold: AtomicBool,
-    /// The effect happens, the reply says 500; this many times.
+    /// The effect happens, the reply is a failure; this many times.
     pub(crate) fail_after: AtomicUsize,
+    /// The status of a failure; 500 when 0.
+    pub(crate) fail_with: AtomicU16,
     /// An effect happened whose reply is held back.
     pub(crate) held: Notify,
     pub(crate) listing: Mutex<Listing>,
@@ -58,6 +60,11 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) fn lists(&self, limit: Option<usize>, paging: Paging) {
         *self.listing.lock().unwrap() = Listing { limit, paging };
+    }
+
+    fn failure(&self) -> Response {
+        let status = StatusCode::from_u16(self.fail_with.load(Ordering::SeqCst));
+        status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
     }
 
     pub(crate) fn asked(&self) -> Vec<String> {
@@ -103,7 +110,7 @@ async fn pass(door: Arc<Door>, mut request: Request, next: Next) -> Response {
     let post = request.method() == Method::POST;
     let fails = |left: usize| left.checked_sub(1);
     if post && door.fail_before.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        return door.failure();
     }
     if !post {
         door.asked.lock().unwrap().push(request.uri().query().unwrap_or_default().to_owned());
@@ -115,7 +122,7 @@ async fn pass(door: Arc<Door>, mut request: Request, next: Next) -> Response {
         return std::future::pending().await;
     }
     if post && door.fail_after.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        return door.failure();
     }
     reply
 }

@@ -1,5 +1,6 @@
 //! The same envelope, sent again at every step, is one effect at the service.
 
+mod busy;
 mod list;
 
 use crate::bench::Bench;
