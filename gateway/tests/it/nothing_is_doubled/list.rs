@@ -1,9 +1,9 @@
 //! After a reply was lost, the council's list decides: whatever way it is paged or cut, a request that is in
 //! it somewhere is not made again, and one that is known not to be there is made.
 
-use super::impatient;
+use super::{answered, impatient};
 use crate::{
-    bench::{Bench, Process, Sealed, header, id, pothole},
+    bench::{Bench, Process, Sealed, id, pothole},
     council::Paging,
 };
 use kiosk_core::wire::ClaimState;
@@ -18,13 +18,6 @@ async fn others(bench: &Bench, code: &str, count: usize) {
         let request = client.post(&target).header("content-type", "application/x-www-form-urlencoded");
         assert_eq!(request.body(body).send().await.unwrap().status(), 201);
     }
-}
-
-async fn answered(gateway: &Process, bench: &Bench, sealed: &Sealed, reference: &str) {
-    let unit = bench.unit("unit-1");
-    assert_eq!(header(&gateway.settle(&unit, sealed).await, "kiosk-outcome"), "answered");
-    let claim = gateway.claim(&unit, sealed.claim()).await.unwrap();
-    assert_eq!(claim.state, ClaimState::Answered { reference: Some(reference.into()) });
 }
 
 /// Delivers until the council was asked for a list `count` times.
