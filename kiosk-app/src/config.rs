@@ -10,6 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The largest file a role reads at its start.
+const FILE_BYTES_MAX: u64 = 2 << 20;
+
 /// Why a role does not start: one line, exit code 2.
 #[derive(Debug)]
 pub struct StartError {
@@ -117,11 +120,24 @@ impl Default for Retry {
 /// # Errors
 /// [`StartError`] with line and column of the first mistake.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, StartError> {
-    let text = std::fs::read_to_string(path).map_err(|e| StartError::new(path, "", e))?;
+    let text = read_text(path)?;
     toml::from_str(&text).map_err(|e| {
         let place = e.span().map_or_else(String::new, |span| place_of(&text, span.start));
         StartError::new(path, place, e.message())
     })
+}
+
+/// Reads a text file of at most [`FILE_BYTES_MAX`].
+///
+/// # Errors
+/// [`StartError`] naming the file.
+pub fn read_text(path: &Path) -> Result<String, StartError> {
+    let wrong = |e: std::io::Error| StartError::new(path, "", e);
+    let size = std::fs::metadata(path).map_err(wrong)?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(StartError::new(path, "", format!("{size} bytes; {FILE_BYTES_MAX} are allowed")));
+    }
+    std::fs::read_to_string(path).map_err(wrong)
 }
 
 fn place_of(text: &str, offset: usize) -> String {

@@ -6,6 +6,9 @@
 
 mod courier;
 mod door;
+#[cfg(feature = "demo")]
+#[cfg(test)]
+mod tests;
 
 use crate::config::{AgentConfig, StartError, load};
 use anyhow::Context;
@@ -70,7 +73,7 @@ pub fn run(config_file: &Path) -> anyhow::Result<()> {
         tracing::info!(socket = %config.socket.display(), "agent ready");
         let ended = tokio::select! {
             stop = stop_signal() => stop.context("waiting for a signal"),
-            ended = courier => Err(ended.map_or_else(Into::into, |why| why)).context("delivering"),
+            ended = courier => Err(ended.unwrap_or_else(Into::into)).context("delivering"),
             ended = door => Err(anyhow::anyhow!("the door ended: {ended:?}")),
         };
         shared.outbox.close();

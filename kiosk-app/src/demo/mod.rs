@@ -17,7 +17,7 @@ pub mod hand;
 mod link;
 #[expect(dead_code, reason = "the gateway's tests use more of it")]
 mod open311;
-mod pki;
+pub(crate) mod pki;
 mod processes;
 pub mod remote;
 mod report;

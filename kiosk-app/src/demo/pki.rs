@@ -16,7 +16,7 @@ use std::{
 
 /// Where the demo's certificates and keys are, all PEM.
 #[derive(Clone, Debug)]
-pub(super) struct Pki {
+pub(crate) struct Pki {
     /// The authority's certificate.
     pub ca: PathBuf,
     /// The gateway's certificate and key.
@@ -30,7 +30,7 @@ impl Pki {
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub(super) fn find_or_make(folder: &Path) -> Result<Self> {
+    pub(crate) fn find_or_make(folder: &Path) -> Result<Self> {
         let pair = |name: &str| (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
         let pki = Self { ca: folder.join("ca.pem"), gateway: pair("gateway"), unit: pair("unit") };
         let all = [&pki.ca, &pki.gateway.0, &pki.gateway.1, &pki.unit.0, &pki.unit.1];

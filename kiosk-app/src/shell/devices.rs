@@ -32,10 +32,11 @@ pub(super) fn card(event: card::Event) -> Option<Event> {
     Some(Event::Card(card))
 }
 
-/// What a document scanner's event means to the machine.
+/// What a document scanner's event means to the machine; the end of another scan than `scan` is stale.
 #[must_use]
-pub(super) fn sheet(event: document::Event) -> Event {
-    Event::Sheet(match event {
+pub(super) fn sheet(event: document::Event, scan: Option<document::ScanId>) -> Option<Event> {
+    Some(Event::Sheet(match event {
+        document::Event::Done { id, .. } if Some(id) != scan => return None,
         document::Event::SheetPlaced => Sheet::Placed,
         document::Event::SheetRemoved => Sheet::Removed,
         document::Event::Done { outcome: Ok(document), .. } => Sheet::Scanned(File {
@@ -47,7 +48,7 @@ pub(super) fn sheet(event: document::Event) -> Event {
             tracing::warn!("scan: {why}");
             Sheet::Failed
         }
-    })
+    }))
 }
 
 /// What a receipt printer's event means to the machine, if it ends `job`.

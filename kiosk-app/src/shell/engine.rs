@@ -40,6 +40,8 @@ pub(super) struct Engine {
     timer: Timer,
     clock: Clock,
     job: Option<JobId>,
+    /// The scan that is running, or was last.
+    scan: Option<ScanId>,
     jobs: u64,
     /// The receipt of the running session, in words.
     paper: Option<Paper>,
@@ -138,7 +140,11 @@ fn hear_device(event: hal::Event) {
                 post(event);
             }
         }
-        hal::Event::Document(event) => post(devices::sheet(event)),
+        hal::Event::Document(event) => {
+            let mut scan = None;
+            with(|engine| scan = engine.scan);
+            devices::sheet(event, scan).into_iter().for_each(post);
+        }
         hal::Event::Pointer(event) => {
             let mut app = None;
             with(|engine| app = engine.app.upgrade());
@@ -200,6 +206,7 @@ impl Engine {
             timer: Timer::default(),
             clock,
             job: None,
+            scan: None,
             jobs: 0,
             paper: None,
             touches: 0,
@@ -325,7 +332,9 @@ impl Engine {
 
     fn scan(&mut self) {
         self.jobs += 1;
-        let started = self.devices.document.as_ref().map(|scanner| scanner.scan(ScanId(self.jobs)));
+        let scan = ScanId(self.jobs);
+        self.scan = Some(scan);
+        let started = self.devices.document.as_ref().map(|scanner| scanner.scan(scan));
         if !matches!(started, Some(Ok(()))) {
             QUEUE.with(|queue| queue.borrow_mut().push_back(Event::Sheet(Sheet::Failed)));
         }
@@ -334,6 +343,7 @@ impl Engine {
     fn wipe(&mut self) {
         self.sealing.wipe();
         self.job = None;
+        self.scan = None;
         self.paper = None;
         if let Some(adapter) = &mut self.adapter {
             adapter.wipe();

@@ -142,7 +142,7 @@ impl Story {
     }
 }
 
-mod nothing_is_claimed_that_is_not_proven {
+mod nothing_is_claimed {
     use super::*;
 
     #[test]
@@ -290,7 +290,33 @@ mod nothing_is_lost {
     }
 }
 
-mod nobody_finds_the_last_ones_data {
+mod never_a_blank_screen {
+    use super::*;
+
+    #[test]
+    fn a_kiosk_that_cannot_save_says_why_and_comes_back_by_itself() {
+        let mut story = Story::new();
+        story.event(Event::AgentConnected(false));
+        let view = story.view();
+        assert_eq!((view.screen, view.out_of_service), (Screen::OutOfService, "K-101"));
+        story.act(Act::Touch);
+        assert_eq!(story.view().screen, Screen::OutOfService, "nobody begins what cannot be saved");
+        story.event(Event::AgentConnected(true));
+        assert_eq!(story.view().screen, Screen::Attract);
+    }
+
+    #[test]
+    fn a_kiosk_without_services_says_so() {
+        let mut story = Story::new();
+        let catalogue = Catalogue::new(Vec::new()).unwrap();
+        story.kiosk = Kiosk::new(story.kiosk.setup.clone(), catalogue, Box::new(Counting(0)));
+        story.event(Event::AgentConnected(true));
+        let view = story.view();
+        assert_eq!((view.screen, view.out_of_service), (Screen::OutOfService, "K-102"));
+    }
+}
+
+mod nobody_reads_it {
     use super::*;
 
     #[test]
