@@ -3,10 +3,14 @@
 //! | what happened | is |
 //! |---|---|
 //! | no connection | `NotTaken`: nothing was sent |
-//! | 429, 503 | `NotTaken`: the service says so itself; `Retry-After` seconds are kept |
+//! | 429, 503 | `Unknown`: whoever stands before the service says so too after it has acted |
 //! | 409 to a repeated key (draft-ietf-httpapi-idempotency-key-header) | `Unknown`: the first call still runs |
 //! | 408, other 5xx, no whole reply in time | `Unknown`: it may have acted |
 //! | 2xx, 3xx, other 4xx, whole | `Answer` |
+//!
+//! A status is the word of whoever wrote it. RFC 9110 (section 15.6.4) and RFC 6585 (section 4) do not say
+//! that a request answered 503 or 429 had no effect, and a proxy writes 503 when the connection behind it
+//! breaks. `Retry-After` seconds of an unknown outcome are kept.
 //!
 //! Promises: every call ends within the service's deadline. Never: retries by itself, follows a
 //! redirect, logs what was sent or received.
@@ -34,9 +38,9 @@ pub(crate) enum Called {
     /// A whole reply that says what became of the request.
     Answer(Answer),
     /// The service did not take it; calling again doubles nothing.
-    NotTaken { why: String, retry_after_ms: u64 },
-    /// It may or may not have acted.
-    Unknown { why: String },
+    NotTaken { why: String },
+    /// It may or may not have acted, and wants to be left alone for so long.
+    Unknown { why: String, retry_after_ms: u64 },
 }
 
 /// A service and the client that may call it.
@@ -91,8 +95,8 @@ impl Caller {
             .header("idempotency-key", format!("\"{id}\""))
             .body(request.body.to_vec());
         match exchange(builder, ANSWER_BYTES_MAX).await {
-            Exchange::NotSent { why } => Called::NotTaken { why, retry_after_ms: 0 },
-            Exchange::Lost { why } => Called::Unknown { why },
+            Exchange::NotSent { why } => Called::NotTaken { why },
+            Exchange::Lost { why } => Called::Unknown { why, retry_after_ms: 0 },
             Exchange::Whole(answer) => judge(answer, repeated),
         }
     }
@@ -106,17 +110,22 @@ impl Caller {
 }
 
 fn judge(answer: Answer, repeated: bool) -> Called {
-    let why = format!("the service answered {}", answer.status);
-    match answer.status {
-        429 | 503 => {
-            let after = answer.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-            let retry_after_ms = after.unwrap_or(0).saturating_mul(1_000).min(RETRY_AFTER_MS_MAX);
-            Called::NotTaken { why, retry_after_ms }
-        }
-        409 if repeated => Called::Unknown { why },
-        200..=407 | 409..=499 => Called::Answer(answer),
-        _ => Called::Unknown { why },
+    let is_word = match answer.status {
+        409 => !repeated,
+        200..=407 | 410..=428 | 430..=499 => true,
+        _ => false,
+    };
+    if is_word {
+        return Called::Answer(answer);
     }
+    let why = format!("the service answered {}", answer.status);
+    Called::Unknown { why, retry_after_ms: retry_after_ms(&answer) }
+}
+
+/// How long the service asks to be left alone (RFC 9110 section 10.2.3, seconds); 0 when it does not.
+pub(crate) fn retry_after_ms(answer: &Answer) -> u64 {
+    let after = answer.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    after.unwrap_or(0).saturating_mul(1_000).min(RETRY_AFTER_MS_MAX)
 }
 
 /// One request, one whole reply or the reason there is none.
@@ -153,4 +162,46 @@ fn cause(error: &reqwest::Error) -> String {
     }
     let kind = if error.is_timeout() { "time-out" } else { "network" };
     if std::ptr::addr_eq(innermost, error) { kind.to_owned() } else { format!("{kind}: {innermost}") }
+}
+
+#[cfg(test)]
+mod nothing_is_doubled {
+    use super::*;
+    use reqwest::header::{HeaderMap, HeaderValue};
+
+    fn judged(status: u16, repeated: bool, retry_after: Option<&'static str>) -> Called {
+        let after = retry_after.map(|text| (RETRY_AFTER, HeaderValue::from_static(text)));
+        let headers: HeaderMap = after.into_iter().collect();
+        judge(Answer { status, headers, body: Zeroizing::default() }, repeated)
+    }
+
+    #[test]
+    fn no_status_proves_that_nothing_was_done() {
+        for status in 100..=599 {
+            for repeated in [false, true] {
+                let unknown = match status {
+                    100..=199 | 408 | 429 | 500..=599 => true,
+                    409 => repeated,
+                    _ => false,
+                };
+                match judged(status, repeated, None) {
+                    Called::NotTaken { .. } => panic!("{status}"),
+                    Called::Unknown { .. } => assert!(unknown, "{status}"),
+                    Called::Answer(answer) => assert!(!unknown && answer.status == status, "{status}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn retry_after_is_kept_within_its_limit() {
+        let wait = |status, text| match judged(status, false, text) {
+            Called::Unknown { retry_after_ms, .. } => retry_after_ms,
+            Called::NotTaken { .. } | Called::Answer(_) => panic!("{status}"),
+        };
+        assert_eq!(wait(503, Some("7")), 7_000);
+        assert_eq!(wait(429, Some("99999999999")), RETRY_AFTER_MS_MAX);
+        assert_eq!(wait(503, Some("Sun, 06 Nov 1994 08:49:37 GMT")), 0);
+        assert_eq!(wait(503, None), 0);
+    }
 }

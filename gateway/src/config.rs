@@ -52,16 +52,18 @@ pub struct ConfigError {
     pub reason: String,
 }
 
-/// What an interrupted call means, per service: nobody knows whether the service acted.
+/// What a call without a clear reply means, per service: nobody knows whether the service acted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Repeat {
     /// The service honours `Idempotency-Key`: call again with the same key.
     IdempotencyKey,
     /// Open311 has no such key: ask for a request whose description ends with `[kiosk <envelope id>]`,
-    /// and call again only when there is none.
+    /// and call again only when there is none. For service codes of type `realtime`: `batch` and
+    /// `blackbox` (GeoReport v2, GET Service List) may show a request much later, so they are `never`.
     AskOpen311,
-    /// Neither: a person has to look.
+    /// Neither: a person has to look, also when the reply was 429 or 503, which is no proof that nothing
+    /// was done. Only where no connection came about is it called again.
     Never,
 }
 

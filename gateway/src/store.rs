@@ -251,17 +251,20 @@ impl Store {
     }
 
     /// Puts an envelope off: as `Stored` when the service did not take it, as `Calling` when nobody knows.
+    /// `attempts` is how often it was tried by now, questions about it included: a service that never says
+    /// is asked less and less.
     pub(crate) async fn put_off(
         &self,
         key: &RecordKey,
         state: State,
+        attempts: u32,
         not_before: u64,
     ) -> Result<(), StoreError> {
         let query = sqlx::query(
-            "UPDATE envelope SET state = ?, not_before = ?
+            "UPDATE envelope SET state = ?, attempts = ?, not_before = ?
              WHERE unit = ? AND id = ? AND state IN ('stored', 'calling')",
         );
-        let query = query.bind(state.text()).bind(time(not_before));
+        let query = query.bind(state.text()).bind(attempts).bind(time(not_before));
         one(query.bind(&key.unit).bind(key.id.as_bytes().as_slice()), &self.0).await
     }
 
@@ -320,4 +323,33 @@ impl Store {
 async fn one(query: rows::Query<'_>, pool: &SqlitePool) -> Result<(), StoreError> {
     let done = query.execute(pool).await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Row("state")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_without_an_answer_counts_as_an_attempt() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("gateway.db")).await.unwrap();
+        let key = RecordKey { unit: "unit-1".to_owned(), id: EnvelopeId::new(1, [1; 10]) };
+        let new = NewRecord {
+            key: &key,
+            service: &"street".parse().unwrap(),
+            claim: ClaimDigest([1; 32]),
+            sha256: [1; 32],
+            made_at: 1,
+            stored_at: 1,
+            receipt: b"receipt",
+            sealed: b"sealed",
+        };
+        assert!(store.insert(&new).await.unwrap());
+        let attempts = async || store.due(1, 9).await.unwrap().first().map(|record| record.attempts);
+        assert_eq!(attempts().await, Some(0));
+        store.begin_call(&key, 1).await.unwrap();
+        assert_eq!(attempts().await, Some(1));
+        store.put_off(&key, State::Calling, 2, 1).await.unwrap();
+        assert_eq!(attempts().await, Some(2));
+    }
 }

@@ -4,15 +4,19 @@
 //! |---|---|---|
 //! | stored | | marker, call |
 //! | calling (interrupted) | `idempotency-key` | marker, call with the same key |
-//! | | `ask-open311` | ask; found: answered; not found: marker, call; no say: later |
+//! | | `ask-open311` | ask; found: answered; not found: marker, call; no say: later, less and less often |
 //! | | `never` | needs staff, `outcome-unknown` |
 //!
 //! | the call brought | then |
 //! |---|---|
 //! | 2xx | answered |
 //! | 3xx, 4xx | needs staff; the citizen still gets the sealed reply |
-//! | not taken | stored, later |
-//! | unknown | calling, not before the call's deadline has passed on the service's side too |
+//! | not taken: no connection | stored, later |
+//! | unknown, and the service repeats by `idempotency-key` | calling, later |
+//! | by `ask-open311` | calling, later, not before the call's deadline has passed on the service's side too |
+//! | `never` | needs staff, `outcome-unknown`; also after a 429 or 503, see [`crate::call`] |
+//!
+//! *Later* is a back-off, and never before what `Retry-After` asks for.
 //!
 //! Promises: the marker is on stable storage before the first byte goes to the service; at most
 //! [`CALLS_MAX`] calls at once, at most one per envelope.

@@ -10,12 +10,10 @@ use crate::{
     sealed::{Answer, Opened, Unopened},
     store::{OpenRecord, Settlement, State, StoreError},
 };
-use kiosk_core::wire::Problem;
+use kiosk_core::wire::{Problem, reference};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
-/// The longest reference kept.
-const REFERENCE_CHARS_MAX: usize = 64;
 /// How long after a call's deadline the service is given to finish on its own, milliseconds.
 const AFTERMATH_MS: u64 = 500;
 
@@ -47,7 +45,7 @@ impl Trouble {
             Self::Refused(status) => format!("The service refused it with status {status}."),
             Self::Redirected(status) => format!("The service pointed elsewhere with status {status}."),
             Self::OutcomeUnknown => {
-                "The call to the service was interrupted; it may or may not have acted.".to_owned()
+                "The service did not say what became of it; it may or may not have acted.".to_owned()
             }
             Self::NotServable(refusal) => refusal.title().to_owned(),
         }
@@ -96,10 +94,12 @@ impl Work {
                 self.to_staff(&record, Some(opened), Trouble::OutcomeUnknown).await
             }
             (State::Calling, Repeat::AskOpen311) => {
-                match open311::ask(caller, &opened, record.key.id, record.stored_at).await {
+                match open311::ask(caller, &opened, record.key.id, record.stored_at, unix_ms()).await {
                     Asked::Found(answer) => self.answered(&record, caller, opened, &answer).await,
                     Asked::NotFound => self.call(record, caller, opened).await,
-                    Asked::Unknown { why } => self.put_off(&record, State::Calling, 0, &why).await,
+                    Asked::Unknown { why, retry_after_ms } => {
+                        self.put_off(&record, State::Calling, retry_after_ms, &why).await
+                    }
                 }
             }
             (State::Calling, Repeat::IdempotencyKey) | (State::Stored, _) => {
@@ -123,13 +123,14 @@ impl Work {
                 300..=399 => self.refused(&record, opened, &answer, Trouble::Redirected(answer.status)).await,
                 _ => self.refused(&record, opened, &answer, Trouble::Refused(answer.status)).await,
             },
-            Called::NotTaken { why, retry_after_ms } => {
-                self.put_off(&record, State::Stored, retry_after_ms, &why).await
-            }
-            Called::Unknown { why } => match caller.service.repeat {
+            Called::NotTaken { why } => self.put_off(&record, State::Stored, 0, &why).await,
+            Called::Unknown { why, retry_after_ms } => match caller.service.repeat {
                 Repeat::Never => self.to_staff(&record, Some(opened), Trouble::OutcomeUnknown).await,
-                Repeat::IdempotencyKey => self.put_off(&record, State::Calling, 0, &why).await,
-                Repeat::AskOpen311 => self.put_off(&record, State::Calling, aftermath_ms, &why).await,
+                Repeat::IdempotencyKey => self.put_off(&record, State::Calling, retry_after_ms, &why).await,
+                Repeat::AskOpen311 => {
+                    let at_least_ms = aftermath_ms.max(retry_after_ms);
+                    self.put_off(&record, State::Calling, at_least_ms, &why).await
+                }
             },
         }
     }
@@ -141,7 +142,7 @@ impl Work {
         opened: Opened,
         answer: &Answer,
     ) -> Result<(), StoreError> {
-        let reference = caller.service.reference.as_deref().and_then(|at| reference(&answer.body, at));
+        let reference = caller.service.reference.as_deref().and_then(|at| reference::read(&answer.body, at));
         let Some(reply) = opened.seal(answer) else {
             tracing::error!(unit = record.key.unit, id = %record.key.id, "a reply that cannot be sealed");
             return self.to_staff(record, None, Trouble::OutcomeUnknown).await;
@@ -192,15 +193,7 @@ impl Work {
         tracing::warn!(
             unit = record.key.unit, id = %record.key.id, service = %record.service, wait_ms, why, "later"
         );
-        self.store.put_off(&record.key, state, unix_ms().saturating_add(wait_ms)).await
+        let attempts = record.attempts.saturating_add(1);
+        self.store.put_off(&record.key, state, attempts, unix_ms().saturating_add(wait_ms)).await
     }
-}
-
-/// The service's own number: a short printable text or a whole number at `pointer`.
-fn reference(body: &[u8], pointer: &str) -> Option<String> {
-    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let found = answer.pointer(pointer)?;
-    let text = found.as_str().map(str::to_owned).or_else(|| found.as_u64().map(|n| n.to_string()))?;
-    let fits = (1..=REFERENCE_CHARS_MAX).contains(&text.chars().count()) && !text.contains(char::is_control);
-    fits.then_some(text)
 }

@@ -1,94 +1,12 @@
-//! Nothing is doubled, nothing is claimed that is not proven: what units get for what they send.
+//! What units get for what they send: a receipt, the service's refusal, or a refusal of ours.
 
-use crate::bench::{Bench, Process, Sealed, header, id, pothole, problem, seal_to};
+use crate::bench::{Bench, Sealed, header, id, pothole, problem, seal_to};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ciborium::Value;
 use coset::{CoseSign1, TaggedCborSerializable};
 use kiosk_core::wire::{ClaimState, SEALED_BYTES_MAX};
 use sha2::{Digest, Sha256};
-use std::sync::atomic::Ordering;
-
-#[tokio::test]
-async fn delivered_twice_is_one_effect_and_one_answer() {
-    let bench = Bench::new().await;
-    let mut sealed = bench.pothole(1, "street");
-    let gateway = bench.start(None);
-    let unit = bench.unit("unit-1");
-    let first = gateway.post(&unit, &sealed).await.unwrap();
-    let second = gateway.post(&unit, &sealed).await.unwrap();
-    for reply in [&first, &second] {
-        assert_eq!(reply.status(), 200);
-        assert_eq!(header(reply, "content-type"), "message/ohttp-res");
-        assert_eq!(header(reply, "kiosk-outcome"), "answered");
-    }
-    assert_eq!(header(&first, "kiosk-receipt"), header(&second, "kiosk-receipt"));
-    let (first, second) = (first.bytes().await.unwrap(), second.bytes().await.unwrap());
-    assert_eq!(first, second);
-    let (status, body) = sealed.open(&first);
-    assert_eq!(status, 201);
-    assert!(body.contains("SR-000001"), "{body}");
-    assert_eq!((bench.ledger().posts(), bench.ledger().effects().len()), (1, 1));
-    let claim = gateway.claim(&unit, sealed.claim()).await.unwrap();
-    assert_eq!(claim.state, ClaimState::Answered { reference: Some("SR-000001".into()) });
-}
-
-#[tokio::test]
-async fn eight_at_once_are_one_effect() {
-    let bench = Bench::new().await;
-    let sealed = bench.pothole(1, "street");
-    let gateway = bench.start(None);
-    let unit = bench.unit("unit-1");
-    let posts = (0..8).map(|_| gateway.post(&unit, &sealed));
-    let mut receipts = Vec::new();
-    for post in futures_in_order(posts).await {
-        receipts.push(header(&post, "kiosk-receipt"));
-    }
-    receipts.dedup();
-    assert_eq!(receipts.len(), 1);
-    gateway.settle(&unit, &sealed).await;
-    assert_eq!((bench.ledger().posts(), bench.ledger().effects().len()), (1, 1));
-}
-
-/// Polls all at once; gives the results in order.
-async fn futures_in_order<F: Future<Output = Result<reqwest::Response, reqwest::Error>>>(
-    posts: impl Iterator<Item = F>,
-) -> Vec<reqwest::Response> {
-    let mut pinned: Vec<_> = posts.map(|f| (Box::pin(f), None)).collect();
-    std::future::poll_fn(|context| {
-        for (future, done) in &mut pinned {
-            if done.is_none()
-                && let std::task::Poll::Ready(reply) = future.as_mut().poll(context)
-            {
-                *done = Some(reply.unwrap());
-            }
-        }
-        if pinned.iter().all(|(_, done)| done.is_some()) {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    pinned.into_iter().map(|(_, done)| done.unwrap()).collect()
-}
-
-#[tokio::test]
-async fn an_id_used_for_other_bytes_is_refused() {
-    let bench = Bench::new().await;
-    let (first, other) = (bench.pothole(1, "street"), bench.pothole(1, "street"));
-    let mut elsewhere = bench.pothole(1, "street");
-    elsewhere.bytes.clone_from(&first.bytes);
-    elsewhere.service = "once".into();
-    let gateway = bench.start(None);
-    let unit = bench.unit("unit-1");
-    assert_eq!(gateway.post(&unit, &first).await.unwrap().status(), 200);
-    for twin in [other, elsewhere] {
-        let reply = gateway.post(&unit, &twin).await.unwrap();
-        assert_eq!(problem(reply).await, (422, "id-reused".into()));
-    }
-    assert_eq!(bench.ledger().effects().len(), 1);
-}
 
 #[tokio::test]
 async fn the_receipt_is_a_signature_over_id_hash_and_time() {
@@ -111,66 +29,6 @@ async fn the_receipt_is_a_signature_over_id_hash_and_time() {
     assert_eq!(entries[0], (1.into(), Value::Bytes(sealed.id.as_bytes().to_vec())));
     assert_eq!(entries[1], (2.into(), Value::Bytes(Sha256::digest(&sealed.bytes).to_vec())));
     assert!(entries[2].1.as_integer().is_some_and(|at| u64::try_from(at).is_ok_and(|at| at > 0)));
-}
-
-/// A bench whose gateway hardly waits for the answer.
-async fn impatient() -> Bench {
-    let bench = Bench::new().await;
-    bench.write("gateway.toml", &bench.config().replace("answer_wait_ms = 5000", "answer_wait_ms = 20"));
-    bench
-}
-
-async fn answered(gateway: &Process, bench: &Bench, sealed: &Sealed, reference: &str) {
-    let unit = bench.unit("unit-1");
-    assert_eq!(header(&gateway.settle(&unit, sealed).await, "kiosk-outcome"), "answered");
-    let claim = gateway.claim(&unit, sealed.claim()).await.unwrap();
-    assert_eq!(claim.state, ClaimState::Answered { reference: Some(reference.into()) });
-}
-
-#[tokio::test]
-async fn a_service_that_was_down_gets_it_once_it_is_up() {
-    let mut bench = impatient().await;
-    let sealed = [bench.pothole(1, "street"), bench.seal(2, "form", "{}"), bench.pothole(3, "once")];
-    bench.council.stop();
-    let gateway = bench.start(None);
-    let unit = bench.unit("unit-1");
-    for envelope in &sealed {
-        let reply = gateway.post(&unit, envelope).await.unwrap();
-        assert_eq!((reply.status().as_u16(), header(&reply, "kiosk-receipt").is_empty()), (202, false));
-        let claim = gateway.claim(&unit, envelope.claim()).await.unwrap();
-        assert_eq!(claim.state, ClaimState::Sent);
-    }
-    bench.ledger().set_down(true);
-    bench.council.restart().await;
-    // Now it answers 503 for a while: at least once to each.
-    while bench.ledger().posts() < 3 {
-        gateway.post(&unit, &sealed[0]).await.unwrap();
-    }
-    assert!(bench.ledger().effects().is_empty());
-    bench.ledger().set_down(false);
-    for envelope in &sealed {
-        assert_eq!(header(&gateway.settle(&unit, envelope).await, "kiosk-outcome"), "answered");
-    }
-    assert_eq!((bench.ledger().effects().len(), bench.ledger().doubled()), (3, 0));
-}
-
-#[tokio::test]
-async fn a_500_after_the_effect_is_asked_about_not_repeated() {
-    let bench = impatient().await;
-    let sealed = [bench.pothole(1, "street"), bench.seal(2, "form", "{}"), bench.pothole(3, "once")];
-    let gateway = bench.start(None);
-    let fail_once = || bench.council.door.fail_after.store(1, Ordering::SeqCst);
-    fail_once();
-    answered(&gateway, &bench, &sealed[0], "SR-000001").await;
-    assert_eq!(bench.ledger().posts(), 1, "found by its marker");
-    fail_once();
-    answered(&gateway, &bench, &sealed[1], "F-0001").await;
-    assert_eq!(bench.ledger().posts(), 3, "repeated with the same key");
-    fail_once();
-    let unit = bench.unit("unit-1");
-    assert_eq!(header(&gateway.settle(&unit, &sealed[2]).await, "kiosk-outcome"), "needs-staff");
-    assert_eq!(bench.ledger().posts(), 4, "never repeated");
-    assert_eq!((bench.ledger().effects().len(), bench.ledger().doubled()), (3, 0));
 }
 
 #[tokio::test]

@@ -1,31 +1,75 @@
 //! The council the gateway calls: the demo's own server, with a door in front that can hold replies back
-//! after the effect, as a crash between effect and reply would.
+//! after the effect, as a crash between effect and reply would, and that lists as other servers do.
 
 use crate::open311::{Ledger, router};
 use axum::{
     extract::Request,
-    http::{Method, StatusCode},
+    http::{Method, StatusCode, Uri},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
     },
 };
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+use url::form_urlencoded::{Serializer, parse};
 
-/// What the door does to POSTs.
+/// How a server takes `page`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Paging {
+    /// As the demo does.
+    #[default]
+    FromOne,
+    /// The first page is 0.
+    FromZero,
+    /// Not at all: one list is all there is to see.
+    Ignored,
+}
+
+/// How the council lists.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Listing {
+    /// The most in one list, whatever is asked for.
+    pub(crate) limit: Option<usize>,
+    pub(crate) paging: Paging,
+}
+
+/// What the door does to POSTs and lists.
 #[derive(Debug, Default)]
 pub(crate) struct Door {
+    /// Nothing happens, the reply is a failure; this many times.
+    pub(crate) fail_before: AtomicUsize,
     /// The effect happens, the reply never comes.
     pub(crate) hold: AtomicBool,
-    /// The effect happens, the reply says 500; this many times.
+    /// The effect happens, the reply is a failure; this many times.
     pub(crate) fail_after: AtomicUsize,
+    /// The status of a failure; 500 when 0.
+    pub(crate) fail_with: AtomicU16,
     /// An effect happened whose reply is held back.
     pub(crate) held: Notify,
+    pub(crate) listing: Mutex<Listing>,
+    /// Every list that was asked for, as it was asked.
+    pub(crate) asked: Mutex<Vec<String>>,
+}
+
+impl Door {
+    pub(crate) fn lists(&self, limit: Option<usize>, paging: Paging) {
+        *self.listing.lock().unwrap() = Listing { limit, paging };
+    }
+
+    fn failure(&self) -> Response {
+        let status = StatusCode::from_u16(self.fail_with.load(Ordering::SeqCst));
+        status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
 }
 
 pub(crate) struct Council {
@@ -62,18 +106,42 @@ fn serve(listener: TcpListener, ledger: &Ledger, door: &Arc<Door>) -> JoinHandle
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() })
 }
 
-async fn pass(door: Arc<Door>, request: Request, next: Next) -> Response {
+async fn pass(door: Arc<Door>, mut request: Request, next: Next) -> Response {
     let post = request.method() == Method::POST;
+    let fails = |left: usize| left.checked_sub(1);
+    if post && door.fail_before.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
+        return door.failure();
+    }
+    if !post {
+        door.asked.lock().unwrap().push(request.uri().query().unwrap_or_default().to_owned());
+        *request.uri_mut() = as_listed(*door.listing.lock().unwrap(), request.uri());
+    }
     let reply = next.run(request).await;
     if post && door.hold.load(Ordering::SeqCst) {
         door.held.notify_one();
         return std::future::pending().await;
     }
-    let fails = |left: usize| left.checked_sub(1);
     if post && door.fail_after.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        return door.failure();
     }
     reply
+}
+
+/// What the demo has to be asked for to list as `listing` says.
+fn as_listed(listing: Listing, uri: &Uri) -> Uri {
+    let query = uri.query().unwrap_or_default();
+    let mut fields: BTreeMap<String, String> = parse(query.as_bytes()).into_owned().collect();
+    if let Some(limit) = listing.limit {
+        fields.insert("page_size".to_owned(), limit.to_string());
+    }
+    let page = fields.remove("page").and_then(|page| page.parse::<usize>().ok());
+    let page = page.filter(|_| listing.paging != Paging::Ignored);
+    if let Some(page) = page {
+        let first = usize::from(listing.paging == Paging::FromZero);
+        fields.insert("page".to_owned(), (page + first).to_string());
+    }
+    let query = Serializer::new(String::new()).extend_pairs(fields).finish();
+    format!("{}?{query}", uri.path()).parse().unwrap()
 }
 
 mod tests {
@@ -128,6 +196,37 @@ mod tests {
         let Effect::Request(first) = &ledger.effects()[0] else { panic!("a request") };
         assert_eq!(first.fields["lat"], "1");
         assert_eq!((ledger.posts(), ledger.doubled()), (4, 0));
+    }
+
+    #[tokio::test]
+    async fn open311_lists_in_pages_as_real_servers_do() {
+        let (ledger, base, http) = demo().await;
+        for n in 0..501 {
+            let body = format!("service_code=pothole&address_string=x&description={n}");
+            let request = http.post(format!("{base}/requests.json")).body(body);
+            let typed = request.header("content-type", "application/x-www-form-urlencoded");
+            assert_eq!(typed.send().await.unwrap().status(), 201);
+        }
+        let page = async |query: &str| {
+            let reply = http.get(format!("{base}/requests.json?service_code=pothole{query}")).send();
+            let (status, list) = json(reply.await.unwrap()).await;
+            assert_eq!(status, 200);
+            let said = |entry: &serde_json::Value| entry["description"].as_str().unwrap().parse().unwrap();
+            list.as_array().unwrap().iter().map(said).collect::<Vec<usize>>()
+        };
+        assert_eq!(page("").await, (0..50).collect::<Vec<_>>());
+        assert_eq!(page("&page=1").await, page("").await);
+        assert_eq!(page("&page=2").await, (50..100).collect::<Vec<_>>());
+        assert_eq!(page("&page=11").await, [500]);
+        assert!(page("&page=12").await.is_empty());
+        assert_eq!(page("&page_size=2&page=3").await, [4, 5]);
+        assert_eq!(page("&page_size=9999").await.len(), 500);
+        assert!(page(&format!("&page={}", usize::MAX)).await.is_empty());
+        for odd in ["page=0", "page=-1", "page=x", "page_size=0"] {
+            let reply = http.get(format!("{base}/requests.json?{odd}")).send().await.unwrap();
+            assert_eq!(reply.status(), 400, "{odd}");
+        }
+        assert_eq!(ledger.effects().len(), 501);
     }
 
     #[tokio::test]

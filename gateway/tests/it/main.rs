@@ -14,10 +14,10 @@ mod council;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
-mod kill;
+mod nobody_reads_it;
+#[cfg(test)]
+mod nothing_is_doubled;
 #[cfg(test)]
 #[expect(dead_code, reason = "the demo uses more of it")]
 #[path = "../../../kiosk-app/src/demo/open311.rs"]
 mod open311;
-#[cfg(test)]
-mod secrecy;

@@ -303,7 +303,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read_in_both_directions(
-            one in "[ -$&->@-_]{0,76}", two in "[0-:<->]{0,37}", lead in 0_usize..40,
+            // Track 1 begins with a format code, a letter (ISO/IEC 7813). With `\\` there, one track in 64 is a
+            // whole track of the same length from its other end too, and nobody can tell.
+            one in "([A-Z][ -$&->@-_]{0,75})?", two in "[0-:<->]{0,37}", lead in 0_usize..40,
         ) {
             for (track, content) in [(Track::One, &one), (Track::Two, &two), (Track::Three, &two)] {
                 let bits = encode(track, content, lead).unwrap();

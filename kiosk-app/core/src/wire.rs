@@ -22,6 +22,9 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
+pub mod mark;
+pub mod reference;
+
 /// The version both ends of the unix socket must speak.
 pub const PROTOCOL: u16 = 1;
 

@@ -6,9 +6,12 @@
 //! | `GET /services.json` | the service list |
 //! | `GET /services/{code}.json` | one definition with its attributes |
 //! | `POST /requests.json`, form-urlencoded | 201 `[{"service_request_id":"SR-000001",...}]` |
-//! | `GET /requests.json?service_code=&start_date=` | requests, oldest first |
+//! | `GET /requests.json?service_code=&start_date=&page=&page_size=` | requests, oldest first, in pages |
 //! | `GET /requests/{id}.json` | one request |
 //! | `POST /forms`, any content type | 201 `{"reference":"F-0001"}`; honours `Idempotency-Key` |
+//!
+//! GeoReport v2 has no pages, but real servers do. `page` counts from 1, behind the last page is an empty
+//! list; `page_size` is 50 when nobody asks and 500 at most, as at Chicago's server.
 //!
 //! Errors are `[{"code":...,"description":...}]` with the status as code (GeoReport v2, Errors).
 //!
@@ -35,6 +38,10 @@ use tokio::net::TcpListener;
 
 /// The largest form taken.
 const BODY_BYTES_MAX: usize = 4 << 20;
+/// Requests on a page when nobody asks for a number.
+const PAGE_SIZE: usize = 50;
+/// The most requests on a page.
+const PAGE_SIZE_MAX: usize = 500;
 /// Code, name, description, and the one question each asks.
 const SERVICES: [(&str, &str, &str, &str); 5] = [
     ("pothole", "Pothole", "A hole in a road or pavement", "How large is it?"),
@@ -318,6 +325,8 @@ async fn requests(
         return Err(Refused(StatusCode::BAD_REQUEST, "start_date must look like 2026-01-31T12:00:00Z"));
     }
     let code = query.get("service_code");
+    let (page, size) = (counting(&query, "page", 1)?, counting(&query, "page_size", PAGE_SIZE)?);
+    let size = size.min(PAGE_SIZE_MAX);
     let book = ledger.book();
     if book.down {
         return Err(DOWN);
@@ -325,7 +334,15 @@ async fn requests(
     let fits = |request: &&ServiceRequest| {
         request.requested_datetime.as_str() >= start && code.is_none_or(|code| *code == request.service_code)
     };
-    Ok(Json(all_requests(&book).filter(fits).cloned().collect()))
+    let before = (page - 1).saturating_mul(size);
+    Ok(Json(all_requests(&book).filter(fits).skip(before).take(size).cloned().collect()))
+}
+
+/// A number from 1 on in the query, or `unasked`.
+fn counting(query: &BTreeMap<String, String>, name: &str, unasked: usize) -> Result<usize, Refused> {
+    let Some(text) = query.get(name) else { return Ok(unasked) };
+    let number = text.parse().ok().filter(|number| *number >= 1);
+    number.ok_or(Refused(StatusCode::BAD_REQUEST, "page and page_size must be numbers from 1 on"))
 }
 
 async fn request(

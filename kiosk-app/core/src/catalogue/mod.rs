@@ -36,6 +36,7 @@ use crate::{
     form::{FieldName, Form},
     ids::{KeyId, ServiceId},
     request::RequestSpec,
+    wire::reference,
 };
 use std::collections::BTreeMap;
 
@@ -202,18 +203,10 @@ impl Service {
         self.words.get(self.language(language))
     }
 
-    /// The reference in a reply, where the service gives one there.
+    /// The reference in a reply, where the service gives one there; the rule is [`reference::read`].
     #[must_use]
     pub fn reference_in(&self, reply: &[u8]) -> Option<String> {
-        let json: serde_json::Value = serde_json::from_slice(reply).ok()?;
-        match json.pointer(self.reference.as_deref()?)? {
-            serde_json::Value::String(text) => Some(text.clone()).filter(|text| !text.trim().is_empty()),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            serde_json::Value::Null
-            | serde_json::Value::Bool(_)
-            | serde_json::Value::Array(_)
-            | serde_json::Value::Object(_) => None,
-        }
+        reference::read(reply, self.reference.as_deref()?)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Open311 GeoReport v2, `POST /requests` (wiki.open311.org/GeoReport_v2).
 //!
-//! The interface has no idempotency, so the description ends with a mark ` [kiosk <envelope id>]`: whoever
-//! sends the request again after a lost reply asks for it first.
+//! The interface has no idempotency, so the description ends with a space and the [`mark`] of the envelope:
+//! whoever sends the request again after a lost reply asks for it first.
 
 use super::{RequestError, template::Template};
 use crate::{
     form::Answers,
     ids::EnvelopeId,
     secret::{Secret, SecretBytes},
+    wire::mark::mark,
 };
 use std::collections::BTreeMap;
 use url::form_urlencoded::Serializer;
@@ -54,7 +55,7 @@ impl Open311 {
 
     pub(super) fn body(&self, answers: &Answers, envelope: EnvelopeId) -> Result<SecretBytes, RequestError> {
         let text = self.description.fill(answers).unwrap_or_default();
-        let mark = format!(" [kiosk {envelope}]");
+        let mark = format!(" {}", mark(envelope));
         let description = Secret::new([text.expose(), &mark].concat());
         if description.expose().chars().count() > DESCRIPTION_CHARS_MAX {
             return Err(RequestError::DescriptionTooLong { max: DESCRIPTION_CHARS_MAX - mark.len() });

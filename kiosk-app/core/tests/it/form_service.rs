@@ -292,4 +292,8 @@ fn the_reference_is_where_the_service_says() {
     assert_eq!(found("[{\"token\":\"t\"}]"), None);
     assert_eq!(found("[{\"service_request_id\":\"\"}]"), None);
     assert_eq!(found("not json"), None);
+    // The gateway keeps none of these either: paper and look-up say the same.
+    assert_eq!(found("[{\"service_request_id\":1.5}]"), None);
+    assert_eq!(found("[{\"service_request_id\":\"a\\u0007b\"}]"), None);
+    assert_eq!(found(&format!("[{{\"service_request_id\":\"{}\"}}]", "9".repeat(65))), None);
 }

@@ -51,42 +51,47 @@ fn a_good_receipt_verifies() {
     assert_eq!(verifier().verify(&receipt(b"sealed"), id(), b"sealed"), Ok(StoredAt(1_700_000_000_123)));
 }
 
-#[test]
-fn a_forged_receipt_does_not() {
-    let good = payload(id(), b"sealed");
-    let forged = sign(&signer(2), KID, iana::Algorithm::EdDSA, &good);
-    assert_eq!(verifier().verify(&forged, id(), b"sealed"), Err(ReceiptError::Signature));
-    let other_kid = sign(&signer(1), b"other", iana::Algorithm::EdDSA, &good);
-    assert_eq!(verifier().verify(&other_kid, id(), b"sealed"), Err(ReceiptError::WrongKey));
-    let other_alg = sign(&signer(1), KID, iana::Algorithm::ES256, &good);
-    assert_eq!(verifier().verify(&other_alg, id(), b"sealed"), Err(ReceiptError::WrongKey));
-}
+/// What is no proof.
+mod nothing_is_claimed {
+    use super::*;
 
-#[test]
-fn a_receipt_for_another_envelope_does_not() {
-    let good = receipt(b"sealed");
-    let other = EnvelopeId::new(1_700_000_000_000, [8; 10]);
-    assert_eq!(verifier().verify(&good, other, b"sealed"), Err(ReceiptError::OtherEnvelope));
-    assert_eq!(verifier().verify(&good, id(), b"sealeD"), Err(ReceiptError::OtherEnvelope));
-}
-
-#[test]
-fn no_altered_or_cut_receipt_verifies() {
-    let good = receipt(b"sealed");
-    for place in 0..good.len() {
-        let mut altered = good.clone();
-        altered[place] ^= 1;
-        assert!(verifier().verify(&altered, id(), b"sealed").is_err(), "byte {place}");
-        assert_eq!(verifier().verify(&good[..place], id(), b"sealed"), Err(ReceiptError::Malformed));
+    #[test]
+    fn a_forged_receipt_does_not() {
+        let good = payload(id(), b"sealed");
+        let forged = sign(&signer(2), KID, iana::Algorithm::EdDSA, &good);
+        assert_eq!(verifier().verify(&forged, id(), b"sealed"), Err(ReceiptError::Signature));
+        let other_kid = sign(&signer(1), b"other", iana::Algorithm::EdDSA, &good);
+        assert_eq!(verifier().verify(&other_kid, id(), b"sealed"), Err(ReceiptError::WrongKey));
+        let other_alg = sign(&signer(1), KID, iana::Algorithm::ES256, &good);
+        assert_eq!(verifier().verify(&other_alg, id(), b"sealed"), Err(ReceiptError::WrongKey));
     }
-}
 
-#[test]
-fn a_signed_payload_of_another_shape_is_refused() {
-    let mut longer = payload(id(), b"sealed");
-    longer.push(0);
-    for odd in [longer, vec![0xa0], vec![0x01], Vec::new()] {
-        let signed = sign(&signer(1), KID, iana::Algorithm::EdDSA, &odd);
-        assert_eq!(verifier().verify(&signed, id(), b"sealed"), Err(ReceiptError::Malformed));
+    #[test]
+    fn a_receipt_for_another_envelope_does_not() {
+        let good = receipt(b"sealed");
+        let other = EnvelopeId::new(1_700_000_000_000, [8; 10]);
+        assert_eq!(verifier().verify(&good, other, b"sealed"), Err(ReceiptError::OtherEnvelope));
+        assert_eq!(verifier().verify(&good, id(), b"sealeD"), Err(ReceiptError::OtherEnvelope));
+    }
+
+    #[test]
+    fn no_altered_or_cut_receipt_verifies() {
+        let good = receipt(b"sealed");
+        for place in 0..good.len() {
+            let mut altered = good.clone();
+            altered[place] ^= 1;
+            assert!(verifier().verify(&altered, id(), b"sealed").is_err(), "byte {place}");
+            assert_eq!(verifier().verify(&good[..place], id(), b"sealed"), Err(ReceiptError::Malformed));
+        }
+    }
+
+    #[test]
+    fn a_signed_payload_of_another_shape_is_refused() {
+        let mut longer = payload(id(), b"sealed");
+        longer.push(0);
+        for odd in [longer, vec![0xa0], vec![0x01], Vec::new()] {
+            let signed = sign(&signer(1), KID, iana::Algorithm::EdDSA, &odd);
+            assert_eq!(verifier().verify(&signed, id(), b"sealed"), Err(ReceiptError::Malformed));
+        }
     }
 }

@@ -93,38 +93,6 @@ fn the_second_reader_reads_the_rfcs_example() {
 }
 
 #[test]
-fn a_second_implementation_opens_what_we_seal_and_we_open_its_reply() {
-    let (sealed, opener) = seal(&key(), &request()).unwrap();
-    assert!(!sealed.windows(3).any(|w| w == b"Ann"));
-    let reader = read(&sealed);
-    let message = Message::read_bhttp(&mut Cursor::new(&reader.plain)).unwrap();
-    assert_eq!(message.control().method(), Some(&b"POST"[..]));
-    assert_eq!(message.control().authority(), Some(&b"forms.example.org"[..]));
-    assert_eq!(message.control().path(), Some(&b"/forms?lang=cy"[..]));
-    assert_eq!(message.header().get(b"content-type"), Some(&b"text/plain"[..]));
-    assert_eq!(message.content(), b"name=Ann");
-    // RFC 9292 section 3: 1 = known-length response, status 201 as a two-byte integer, no fields, 2 bytes.
-    let reply = opener.open(&reader.seal_reply(&[9; 16], b"\x01\x40\xc9\x00\x02ok")).unwrap();
-    assert_eq!((reply.status, reply.body.expose()), (201, &b"ok"[..]));
-}
-
-#[test]
-fn a_reply_to_another_request_or_an_altered_one_does_not_open() {
-    let (mine, opener) = seal(&key(), &request()).unwrap();
-    let (other, other_opener) = seal(&key(), &request()).unwrap();
-    let reply = read(&mine).seal_reply(&[9; 16], &bytes(REPLY));
-    assert_ne!(mine, other);
-    assert_eq!(other_opener.open(&reply), Err(SealError::Open));
-    let mut altered = reply;
-    *altered.last_mut().unwrap() ^= 1;
-    assert_eq!(opener.open(&altered), Err(SealError::Open));
-    for length in [0, 15, 16, 17, 31] {
-        let (_, opener) = seal(&key(), &request()).unwrap();
-        assert_eq!(opener.open(&vec![0; length]), Err(SealError::Open));
-    }
-}
-
-#[test]
 fn a_request_inside_a_reply_is_not_http() {
     let (sealed, opener) = seal(&key(), &request()).unwrap();
     let reply = read(&sealed).seal_reply(&[9; 16], &bytes(REQUEST));
@@ -152,8 +120,45 @@ fn a_bad_key_is_refused_not_panicked_at() {
     assert_eq!(ServiceKey::parse(&unknown).unwrap_err(), SealError::Key);
 }
 
-#[test]
-fn debug_shows_nothing_of_the_content() {
-    let text = format!("{:?}", request());
-    assert_eq!(text, "HttpRequest(POST forms.example.org, SecretBytes(8 bytes))");
+/// What is sealed or shown tells nothing.
+mod nobody_reads_it {
+    use super::*;
+
+    #[test]
+    fn a_second_implementation_opens_what_we_seal_and_we_open_its_reply() {
+        let (sealed, opener) = seal(&key(), &request()).unwrap();
+        assert!(!sealed.windows(3).any(|w| w == b"Ann"));
+        let reader = read(&sealed);
+        let message = Message::read_bhttp(&mut Cursor::new(&reader.plain)).unwrap();
+        assert_eq!(message.control().method(), Some(&b"POST"[..]));
+        assert_eq!(message.control().authority(), Some(&b"forms.example.org"[..]));
+        assert_eq!(message.control().path(), Some(&b"/forms?lang=cy"[..]));
+        assert_eq!(message.header().get(b"content-type"), Some(&b"text/plain"[..]));
+        assert_eq!(message.content(), b"name=Ann");
+        // RFC 9292 section 3: 1 = known-length response, status 201 as a two-byte integer, no fields, 2 bytes.
+        let reply = opener.open(&reader.seal_reply(&[9; 16], b"\x01\x40\xc9\x00\x02ok")).unwrap();
+        assert_eq!((reply.status, reply.body.expose()), (201, &b"ok"[..]));
+    }
+
+    #[test]
+    fn a_reply_to_another_request_or_an_altered_one_does_not_open() {
+        let (mine, opener) = seal(&key(), &request()).unwrap();
+        let (other, other_opener) = seal(&key(), &request()).unwrap();
+        let reply = read(&mine).seal_reply(&[9; 16], &bytes(REPLY));
+        assert_ne!(mine, other);
+        assert_eq!(other_opener.open(&reply), Err(SealError::Open));
+        let mut altered = reply;
+        *altered.last_mut().unwrap() ^= 1;
+        assert_eq!(opener.open(&altered), Err(SealError::Open));
+        for length in [0, 15, 16, 17, 31] {
+            let (_, opener) = seal(&key(), &request()).unwrap();
+            assert_eq!(opener.open(&vec![0; length]), Err(SealError::Open));
+        }
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_the_content() {
+        let text = format!("{:?}", request());
+        assert_eq!(text, "HttpRequest(POST forms.example.org, SecretBytes(8 bytes))");
+    }
 }

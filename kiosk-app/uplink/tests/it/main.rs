@@ -6,3 +6,7 @@ mod delivery;
 mod files;
 #[cfg(test)]
 mod gateway;
+#[cfg(test)]
+mod nobody_reads_it;
+#[cfg(test)]
+mod nothing_is_claimed;

@@ -60,39 +60,6 @@ fn a_receipt_that_verifies_settles() {
 }
 
 #[test]
-fn a_2xx_without_proof_is_not_ours() {
-    let other = BASE64_STANDARD.encode(receipt(b"other bytes"));
-    let good = BASE64_STANDARD.encode(receipt(b"sealed"));
-    let replies = [
-        judge(200, &[("content-type", "text/html")], b"<h1>Welcome to our wireless network</h1>"),
-        judge(202, &[], b""),
-        judge(202, &[("kiosk-receipt", "***")], b""),
-        judge(202, &[("kiosk-receipt", &other)], b""),
-        judge(200, &[("kiosk-receipt", &good), ANSWER], b"reply"),
-        judge(200, &[("kiosk-receipt", &good), ("kiosk-outcome", "answered")], b"reply"),
-        judge(204, &[("kiosk-receipt", &good)], b""),
-        judge(302, &[("location", "https://portal.example/")], b""),
-    ];
-    for reply in replies {
-        assert!(matches!(reply, Reply::NotOurs { .. }), "{reply:?}");
-    }
-}
-
-#[test]
-fn only_our_own_problem_refuses() {
-    let refused = Reply::Refused { code: "key-unknown".into(), detail: "No such key.".into() };
-    assert_eq!(judge(422, &[PROBLEM], &problem("key-unknown")), refused);
-    let foreign = problem("key-unknown").iter().map(|b| b.to_ascii_uppercase()).collect::<Vec<_>>();
-    for reply in [
-        judge(404, &[("content-type", "text/html")], b"not here"),
-        judge(422, &[("content-type", "application/json")], &problem("key-unknown")),
-        judge(403, &[PROBLEM], &foreign),
-    ] {
-        assert!(matches!(reply, Reply::NotOurs { .. }), "{reply:?}");
-    }
-}
-
-#[test]
 fn busy_says_when() {
     let busy = |value: &str| judge(429, &[("retry-after", value)], b"");
     assert_eq!(busy("7"), Reply::Busy { retry_after_ms: Some(7_000) });
@@ -118,4 +85,42 @@ fn claims_are_read() {
         assert!(matches!(odd.judge_claim(), Err(Reply::NotOurs { .. })));
     }
     assert_eq!(whole(500, &[], b"").judge_claim(), Err(Reply::Failed { status: 500 }));
+}
+
+/// What is no word of our gateway.
+mod nothing_is_claimed {
+    use super::*;
+
+    #[test]
+    fn a_2xx_without_proof_is_not_ours() {
+        let other = BASE64_STANDARD.encode(receipt(b"other bytes"));
+        let good = BASE64_STANDARD.encode(receipt(b"sealed"));
+        let replies = [
+            judge(200, &[("content-type", "text/html")], b"<h1>Welcome to our wireless network</h1>"),
+            judge(202, &[], b""),
+            judge(202, &[("kiosk-receipt", "***")], b""),
+            judge(202, &[("kiosk-receipt", &other)], b""),
+            judge(200, &[("kiosk-receipt", &good), ANSWER], b"reply"),
+            judge(200, &[("kiosk-receipt", &good), ("kiosk-outcome", "answered")], b"reply"),
+            judge(204, &[("kiosk-receipt", &good)], b""),
+            judge(302, &[("location", "https://portal.example/")], b""),
+        ];
+        for reply in replies {
+            assert!(matches!(reply, Reply::NotOurs { .. }), "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn only_our_own_problem_refuses() {
+        let refused = Reply::Refused { code: "key-unknown".into(), detail: "No such key.".into() };
+        assert_eq!(judge(422, &[PROBLEM], &problem("key-unknown")), refused);
+        let foreign = problem("key-unknown").iter().map(|b| b.to_ascii_uppercase()).collect::<Vec<_>>();
+        for reply in [
+            judge(404, &[("content-type", "text/html")], b"not here"),
+            judge(422, &[("content-type", "application/json")], &problem("key-unknown")),
+            judge(403, &[PROBLEM], &foreign),
+        ] {
+            assert!(matches!(reply, Reply::NotOurs { .. }), "{reply:?}");
+        }
+    }
 }
