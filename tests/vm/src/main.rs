@@ -16,15 +16,18 @@
 //! | [`uevent`], [`heard`] | waiting for the kernel, and for hal, with a limit |
 //! | [`around`] | the clock, rights, open files |
 //! | [`touch`] | touch panels made with `uinput` |
-//! | [`printer`] | USB printers made with a gadget on `dummy_hcd` |
+//! | [`gadget`] | USB devices made on `dummy_hcd` |
+//! | [`printer`], [`scanner`] | what hal does with them |
 //!
 //! Promises: a scenario that hangs, panics or cannot run is a `FAIL`. Never: skips; touches a machine that
 //! was not started for it.
 
 mod around;
+mod gadget;
 mod heard;
 mod machine;
 mod printer;
+mod scanner;
 mod scenario;
 mod touch;
 mod uevent;

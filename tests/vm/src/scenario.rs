@@ -4,8 +4,9 @@
 //! like any other. Never: lets one scenario's threads reach the next.
 
 use crate::{
-    printer::{Kind, line, usb, usblp},
-    touch,
+    gadget::Kind,
+    printer::{line, usb, usblp},
+    scanner, touch,
 };
 use anyhow::{Context as _, Result, bail};
 use std::{
@@ -68,6 +69,8 @@ pub(crate) const ALL: &[Scenario] = &[
         line::plugged_in_again_within_a_second(Kind::Serial)
     }),
     scenario("serial_line::comes_back_under_another_number", line::comes_back_under_another_number),
+    scenario("scanner::types_through_usbhid", scanner::types_through_usbhid),
+    scenario("scanner::unplugged_mid_scan", scanner::unplugged_mid_scan),
 ];
 
 impl Scenario {

@@ -40,7 +40,7 @@ const BOOT_LIMIT: Duration = Duration::from_secs(300);
 /// What is there to run in a machine.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(crate) enum Guest {
-    /// hal's drivers against touch panels and printers that the kernel pretends to have.
+    /// Drivers of hal against touch panels, printers and scanners that the kernel pretends to have.
     Hal,
 }
 

@@ -4,11 +4,10 @@
 //! back at once.
 
 use super::{
-    gadget::Kind,
     pump,
     rig::{UsbPrinter, numbered, numbers, on_paper, open, print, same},
 };
-use crate::heard::Outcome;
+use crate::{gadget::Kind, heard::Outcome};
 use anyhow::{Context as _, Result, ensure};
 use hal::{
     Health,

@@ -6,18 +6,15 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | [`gadget`], [`pump`], [`rig`] | the printer |
+//! | [`pump`], [`rig`] | the printer |
 //! | [`usblp`] | the kernel's driver as a second opinion, and printing through it |
 //! | [`line`] | what holds on each line that hears answers: USB, and serial over USB |
 //! | [`usb`] | what only hal's USB line does |
 //!
 //! Everything between hal and the pump is the kernel's own code, which we did not write.
 
-mod gadget;
 pub(crate) mod line;
 mod pump;
 mod rig;
 pub(crate) mod usb;
 pub(crate) mod usblp;
-
-pub(crate) use gadget::Kind;

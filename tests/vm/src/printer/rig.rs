@@ -3,11 +3,9 @@
 //! Promises: the plug is pulled as in life: the printer forgets what it holds, the line breaks in the middle
 //! of whatever was on it. Never: leaves a gadget plugged in.
 
-use super::{
-    gadget::{Gadget, Kind, SERIAL_LINK},
-    pump::{self, Pump},
-};
+use super::pump::{self, Pump};
 use crate::{
+    gadget::{Gadget, Kind, SERIAL_LINK},
     heard::{EVENT_LIMIT, Heard, Outcome},
     uevent::{Uevents, link},
 };
@@ -74,15 +72,14 @@ impl UsbPrinter {
     /// Waits until the host has set the printer up, then takes and talks.
     pub(super) fn come_alive(&mut self) -> Result<()> {
         let uevents = Uevents::listen()?;
-        let own = match self.kind {
-            Kind::Printer => uevents.until("host", NODE_LIMIT, || self.own_end().ok())?,
-            Kind::Serial => {
-                let node = uevents.until("serial line", NODE_LIMIT, || self.kind.host_node())?;
-                let mut own = self.own_end()?;
-                pump::drain(&mut own)?;
-                link(&node, SERIAL_LINK)?;
-                own
-            }
+        let own = if self.kind == Kind::Serial {
+            let node = uevents.until("serial line", NODE_LIMIT, || self.kind.host_node())?;
+            let mut own = self.own_end()?;
+            pump::drain(&mut own)?;
+            link(&node, SERIAL_LINK)?;
+            own
+        } else {
+            uevents.until("host", NODE_LIMIT, || self.own_end().ok())?
         };
         self.pump = Some(Pump::start(own, self.panel.connect()?)?);
         Ok(())

@@ -2,13 +2,12 @@
 //! nothing, the plug pulled again and again.
 
 use super::{
-    gadget::{Kind, SELECTOR, VENDOR_PRODUCT},
     line::{LONG_LINES, PROFILE, ROLL_DOTS, completed},
     rig::{NODE_LIMIT, UsbPrinter, numbered, numbers, on_paper, open, print},
-    usblp,
 };
 use crate::{
     around::{Held, allow, set_clock, unprivileged},
+    gadget::{Kind, SELECTOR, USBLP_NODE, VENDOR_PRODUCT},
     uevent::until_there,
 };
 use anyhow::{Context as _, Result, ensure};
@@ -33,9 +32,9 @@ pub(crate) fn usblp_gets_its_printer_back() -> Result<()> {
     ensure!(known.is_some_and(|found| found.driver == "usb"), "not listed: {listed:?}");
     let (devices, mut heard) = open(SELECTOR, PROFILE)?;
     heard.health(&Health::Ready)?;
-    ensure!(!Path::new(usblp::NODE).exists(), "usblp is still on it");
+    ensure!(!Path::new(USBLP_NODE).exists(), "usblp is still on it");
     drop(devices);
-    until_there(Path::new(usblp::NODE), true, NODE_LIMIT)
+    until_there(Path::new(USBLP_NODE), true, NODE_LIMIT)
 }
 
 /// A printer that takes nothing and says nothing: jobs are refused and nothing of them is printed, also not

@@ -5,11 +5,11 @@
 //! `_IOC(_IOC_READ, 'P', 1, len)` and answers as the USB printer class 1.1, section 4.2.1: two bytes of
 //! length, big-endian, themselves included, then the text. `LPGETSTATUS` (0x060b) is section 4.2.2's byte.
 
-use super::{
-    gadget::{DEVICE_ID, Kind},
-    rig::{NODE_LIMIT, UsbPrinter, numbered, numbers, on_paper, open, print},
+use super::rig::{NODE_LIMIT, UsbPrinter, numbered, numbers, on_paper, open, print};
+use crate::{
+    gadget::{DEVICE_ID, Kind, USBLP_NODE as NODE},
+    uevent::until_there,
 };
-use crate::uevent::until_there;
 use anyhow::{Context as _, Result, ensure};
 use hal::{
     Health,
@@ -22,9 +22,6 @@ use std::{
     os::fd::AsFd as _,
     path::Path,
 };
-
-/// The first printer's node.
-pub(super) const NODE: &str = "/dev/usb/lp0";
 
 /// `DEVICE_ID_SIZE` of the driver.
 const ID_BYTES: usize = 1024;
