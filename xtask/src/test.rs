@@ -32,6 +32,22 @@ const CLIPPY: Step = Step {
     args: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
     thorough: true,
 };
+/// What is flashed is another build than what stands on a desk.
+const UNIT: Step = Step {
+    name: "unit build",
+    args: &[
+        "clippy",
+        "-p",
+        "kiosk-app",
+        "--no-default-features",
+        "--features",
+        "kms",
+        "--",
+        "-D",
+        "warnings",
+    ],
+    thorough: true,
+};
 /// Whole-system tests start our binaries; without this step they would start yesterday's.
 const BINARIES: Step = Step { name: "build", args: &["build", "--workspace", "--bins"], thorough: false };
 const NEXTEST: Step =
@@ -60,7 +76,7 @@ pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
     }
     let root = workspace::load()?.root;
     let nextest = within(NEXTEST_PROBE_LIMIT, &mut cargo(&["nextest", "--version"]))? == Silent::Succeeded;
-    let steps = [FMT, CLIPPY, BINARIES, if nextest { NEXTEST } else { LIBTEST }, DOC];
+    let steps = [FMT, CLIPPY, UNIT, BINARIES, if nextest { NEXTEST } else { LIBTEST }, DOC];
     let mut ran = 0;
     for step in steps {
         if fast && step.thorough {
@@ -141,7 +157,7 @@ mod tests {
 
     #[test]
     fn fast_keeps_formatting_and_tests() {
-        let kept: Vec<&str> = [FMT, CLIPPY, BINARIES, NEXTEST, LIBTEST, DOC]
+        let kept: Vec<&str> = [FMT, CLIPPY, UNIT, BINARIES, NEXTEST, LIBTEST, DOC]
             .iter()
             .filter(|s| !s.thorough)
             .map(|s| s.name)

@@ -174,6 +174,7 @@ pub(super) fn hear_agent(event: line::Event) {
 }
 
 /// How many touches were handled so far.
+#[cfg(feature = "demo")]
 pub(crate) fn touches() -> u64 {
     let mut touches = 0;
     with(|engine| touches = engine.touches);
@@ -181,6 +182,7 @@ pub(crate) fn touches() -> u64 {
 }
 
 /// The receipt of the running session, if one was printed.
+#[cfg(feature = "demo")]
 pub(crate) fn paper() -> Option<Paper> {
     let mut paper = None;
     with(|engine| paper.clone_from(&engine.paper));
