@@ -3,7 +3,7 @@
 //! Promises: takes nothing more from the host while the printer takes nothing, so that the host's writes
 //! stand still as they do on paper out (the gadget then answers NAK). Never: interprets a byte.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use hal::{Deadline, DeviceError, transport::Transport};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -26,6 +26,12 @@ use std::{
 /// One slice of waiting for the host; the longest a reply waits, because two things are waited for.
 const SLICE: Duration = Duration::from_millis(5);
 
+/// A line from before that says nothing for so long is empty.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// Emptying a line from before takes no longer.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+
 /// A full USB buffer of the gadget.
 const BLOCK_BYTES: usize = 8192;
 
@@ -43,10 +49,15 @@ pub(super) fn open(node: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Throws away what the kernel still holds of a line from before.
+/// Throws away what the kernel still holds of a line from before. It hands that over bit by bit, from a queue
+/// of its own: the line is empty once nothing came for [`QUIET`].
 pub(super) fn drain(host: &mut File) -> Result<()> {
-    let mut block = vec![0; BLOCK_BYTES];
-    while now(host.read(&mut block))?.is_some_and(|count| count > 0) {}
+    let (mut block, deadline) = (vec![0; BLOCK_BYTES], Deadline::after(DRAIN_LIMIT));
+    let quiet = Timespec::try_from(QUIET)?;
+    while poll(&mut [PollFd::new(&*host, PollFlags::IN)], Some(&quiet))? > 0 {
+        ensure!(!deadline.passed(), "the old line does not run dry");
+        now(host.read(&mut block))?;
+    }
     Ok(())
 }
 
