@@ -16,18 +16,30 @@ use std::process::{Command, ExitCode};
 struct Bench {
     name: &'static str,
     about: &'static str,
-    packages: &'static [&'static str],
-    binary: &'static str,
+    /// What is built, beside `cargo build --release`.
+    build: &'static [&'static str],
+    /// Below `target/release`.
+    program: &'static str,
     args: &'static [&'static str],
 }
 
-const BENCHES: &[Bench] = &[Bench {
+const BENCHES: &[Bench] = &[SHELL, HAL];
+
+const SHELL: Bench = Bench {
     name: "shell",
     about: "time to first frame, time per page, memory of the touchscreen shell",
-    packages: &["kiosk-app", "kiosk-gateway"],
-    binary: "kiosk",
+    build: &["-p", "kiosk-app", "-p", "kiosk-gateway"],
+    program: "kiosk",
     args: &["bench", "shell"],
-}];
+};
+
+const HAL: Bench = Bench {
+    name: "hal",
+    about: "a receipt into bytes, a card to its ATR, a touch to its event, idle devices; all simulated",
+    build: &["-p", "hal", "--features", "sim", "--example", "bench"],
+    program: "examples/bench",
+    args: &[],
+};
 
 /// The status of a command line that was not understood, as clap's own.
 const USAGE: u8 = 2;
@@ -43,12 +55,12 @@ pub(crate) fn run(name: Option<&str>, rest: &[String]) -> Result<ExitCode> {
     };
     let workspace = workspace::load()?;
     let mut build = vec!["build", "--release"];
-    build.extend(bench.packages.iter().flat_map(|package| ["-p", package]));
+    build.extend(bench.build);
     if !succeeds(cargo(&build).current_dir(&workspace.root))? {
         println!("bench: the build failed; to repeat it: cargo {}", build.join(" "));
         return Ok(ExitCode::FAILURE);
     }
-    let binary = workspace.target.join("release").join(bench.binary);
+    let binary = workspace.target.join("release").join(bench.program);
     become_program(Command::new(binary).args(bench.args).args(rest))
 }
 
@@ -70,7 +82,7 @@ mod tests {
         assert_eq!(run(Some("no such bench"), &[]).unwrap(), ExitCode::from(USAGE));
         for bench in BENCHES {
             assert!(listing().contains(bench.name));
-            assert_eq!(find(bench.name).map(|b| b.binary), Some(bench.binary));
+            assert_eq!(find(bench.name).map(|b| b.program), Some(bench.program));
         }
     }
 }
