@@ -89,22 +89,31 @@ pub(crate) fn run() -> Result<ExitCode> {
         };
         outcomes.push((name, outcome));
     }
+    for (name, outcome) in &outcomes {
+        println!("{}", line(name, outcome));
+    }
     println!("{}", closing_line(&outcomes));
     let found = outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Found);
     Ok(if found { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn closing_line(outcomes: &[(&str, Outcome)]) -> String {
-    let mut line = String::from("audit:");
-    for (n, (name, outcome)) in outcomes.iter().enumerate() {
-        let end = if n + 1 == outcomes.len() { "" } else { ";" };
-        line += &match outcome {
-            Outcome::Clean => format!(" {name} clean{end}"),
-            Outcome::Found => format!(" {name} FOUND SOMETHING{end}"),
-            Outcome::NotRun(why) => format!(" {name} DID NOT RUN ({why}){end}"),
-        };
+fn line(name: &str, outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Clean => format!("audit: {name}: clean"),
+        Outcome::Found => format!("audit: {name}: FOUND SOMETHING, see above"),
+        Outcome::NotRun(why) => format!("audit: {name}: DID NOT RUN: {why}"),
     }
-    line
+}
+
+/// `audit: clean N, found N, not run N`, and the names of what did not run.
+fn closing_line(outcomes: &[(&str, Outcome)]) -> String {
+    let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|(_, outcome)| wanted(outcome)).count();
+    let clean = count(|outcome| *outcome == Outcome::Clean);
+    let found = count(|outcome| *outcome == Outcome::Found);
+    let not_run: Vec<&str> =
+        outcomes.iter().filter(|(_, o)| matches!(o, Outcome::NotRun(_))).map(|(name, _)| *name).collect();
+    let names = if not_run.is_empty() { String::new() } else { format!(" ({})", not_run.join("; ")) };
+    format!("audit: clean {clean}, found {found}, not run {}{names}", not_run.len())
 }
 
 #[cfg(test)]
@@ -132,6 +141,8 @@ mod tests {
     #[test]
     fn the_last_line_tells_the_three_endings_apart() {
         let outcomes = [("a", Outcome::Clean), ("b", Outcome::Found), ("c", Outcome::NotRun("why".into()))];
-        assert_eq!(closing_line(&outcomes), "audit: a clean; b FOUND SOMETHING; c DID NOT RUN (why)");
+        assert_eq!(closing_line(&outcomes), "audit: clean 1, found 1, not run 1 (c)");
+        assert_eq!(closing_line(&outcomes[..1]), "audit: clean 1, found 0, not run 0");
+        assert_eq!(line("c", &outcomes[2].1), "audit: c: DID NOT RUN: why");
     }
 }
