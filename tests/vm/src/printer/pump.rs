@@ -8,7 +8,7 @@ use hal::{Deadline, DeviceError, transport::Transport};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::OFlags,
-    termios::{OptionalActions, isatty, tcgetattr, tcsetattr},
+    termios::{OptionalActions, QueueSelector, isatty, tcflush, tcgetattr, tcsetattr},
 };
 use std::{
     fs::{File, OpenOptions},
@@ -26,11 +26,12 @@ use std::{
 /// One slice of waiting for the host; the longest a reply waits, because two things are waited for.
 const SLICE: Duration = Duration::from_millis(5);
 
-/// A line from before that says nothing for so long is empty.
-const QUIET: Duration = Duration::from_millis(100);
+/// A line from before that says nothing for so long is empty: the kernel's worker, which hands its bytes
+/// over, may have to wait for a busy machine.
+const QUIET: Duration = Duration::from_millis(600);
 
 /// Emptying a line from before takes no longer.
-const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// A full USB buffer of the gadget.
 const BLOCK_BYTES: usize = 8192;
@@ -54,6 +55,7 @@ pub(super) fn open(node: &Path) -> Result<File> {
 pub(super) fn drain(host: &mut File) -> Result<()> {
     let (mut block, deadline) = (vec![0; BLOCK_BYTES], Deadline::after(DRAIN_LIMIT));
     let quiet = Timespec::try_from(QUIET)?;
+    tcflush(&*host, QueueSelector::IFlush)?;
     while poll(&mut [PollFd::new(&*host, PollFlags::IN)], Some(&quiet))? > 0 {
         ensure!(!deadline.passed(), "the old line does not run dry");
         now(host.read(&mut block))?;
