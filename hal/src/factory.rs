@@ -292,11 +292,13 @@ pub fn list() -> Vec<Found> {
         driver: "evdev",
         name: listed.name,
     };
-    let usb = |listed: usb::find::Listed| Found {
-        selector: Selector::Usb { vendor: listed.vendor, product: listed.product, serial: listed.serial },
-        class: Class::ReceiptPrinter,
-        driver: "usb",
-        name: listed.name,
+    let usb = |class: Class, driver: &'static str| {
+        move |usb::find::Listed { vendor, product, serial, name }: usb::find::Listed| Found {
+            selector: Selector::Usb { vendor, product, serial },
+            class,
+            driver,
+            name,
+        }
     };
     let serial = |listed: serial::Listed| Found {
         selector: Selector::Node(listed.path),
@@ -310,14 +312,11 @@ pub fn list() -> Vec<Found> {
         driver: "keys",
         name: Ok(name),
     };
-    let chip = |listed: card::ccid::usb::Listed| Found {
-        selector: Selector::Usb { vendor: listed.vendor, product: listed.product, serial: listed.serial },
-        class: Class::CardReader,
-        driver: "ccid",
-        name: listed.name,
-    };
-    let readers = card::ccid::usb::list().into_iter().map(chip);
-    let printers = usb::find::list().into_iter().map(usb).chain(serial::list().into_iter().map(serial));
+    let readers = card::ccid::usb::list().into_iter().map(usb(Class::CardReader, "ccid"));
+    let printers = usb::find::list()
+        .into_iter()
+        .map(usb(Class::ReceiptPrinter, "usb"))
+        .chain(serial::list().into_iter().map(serial));
     let pointers = pointer::evdev::list().into_iter().map(pointer);
     printers.chain(readers).chain(pointers).chain(keys::list().into_iter().map(keypad)).collect()
 }

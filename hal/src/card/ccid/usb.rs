@@ -18,6 +18,7 @@ use crate::{
     card::Canceller,
     device::{Deadline, DeviceError},
     keeper::lock,
+    transport::usb::find::Listed,
 };
 use rusb::{ConfigDescriptor, Context, Device, DeviceHandle, Direction, TransferType, UsbContext};
 use std::{
@@ -69,19 +70,6 @@ struct End {
     kind: TransferType,
     packet: u16,
     extra: Vec<u8>,
-}
-
-/// A reader on a bus of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// idVendor.
-    pub vendor: u16,
-    /// idProduct.
-    pub product: u16,
-    /// iSerialNumber, when it has one and may be opened.
-    pub serial: Option<String>,
-    /// iProduct, or why it cannot be asked.
-    pub name: Result<String, String>,
 }
 
 /// The readers of class `0B` there are, those that may not be opened included.

@@ -22,7 +22,7 @@ pub(super) struct Printer {
     pub(super) configuration: u8,
 }
 
-/// A USB printer on this machine.
+/// A USB device on this machine that a driver here would take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// idVendor.
@@ -31,7 +31,7 @@ pub struct Listed {
     pub product: u16,
     /// iSerialNumber, when it has one and could be asked.
     pub serial: Option<String>,
-    /// Maker and model as the printer says, or why it could not be asked.
+    /// What it calls itself, or why it could not be asked.
     pub name: Result<String, String>,
 }
 
