@@ -36,6 +36,17 @@ impl ClaimCode {
     }
 }
 
+impl ClaimCode {
+    /// The code that a symbol's text ends in: a code by itself, or an address with the code at its end.
+    #[must_use]
+    pub fn at_end_of(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let begins = text.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let end = begins.map_or(Some(text), |at| text.get(at..)?.get(1..));
+        end?.parse().ok()
+    }
+}
+
 /// The check symbol of `value` when it is a letter or a digit.
 fn check_symbol(value: u64) -> Option<char> {
     match usize::try_from(value % 37) {
@@ -166,7 +177,16 @@ mod tests {
         }
 
         #[test]
+        fn a_code_is_found_at_the_end_of_an_address(random: [u8; 8], before in "https://[a-z.]{1,20}/[a-z/]{0,9}[/=#?]") {
+            let Some(code) = ClaimCode::draw(random) else { return Ok(()) };
+            prop_assert_eq!(ClaimCode::at_end_of(&format!("{before}{code}")), Some(code.clone()));
+            prop_assert_eq!(ClaimCode::at_end_of(&format!(" {code}\r\n")), Some(code.clone()));
+            prop_assert_eq!(ClaimCode::at_end_of(&format!("{before}{code}/more")), None);
+        }
+
+        #[test]
         fn any_text_is_refused_not_panicked_at(text: String) {
+            let _ = ClaimCode::at_end_of(&text);
             let _ = text.parse::<ClaimCode>();
             let _ = text.parse::<ClaimDigest>();
         }

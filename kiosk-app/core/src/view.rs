@@ -97,6 +97,8 @@ pub enum CardHint {
     Payment,
     /// Too quick.
     Torn,
+    /// The reader does not serve now; the answer can be typed.
+    Missing,
 }
 
 /// What the document panel says.
@@ -204,6 +206,8 @@ pub struct Question {
     pub card: CardHint,
     /// The document panel.
     pub sheet: SheetHint,
+    /// The code of the device that this question misses, for staff.
+    pub device_code: &'static str,
     /// The scanned document's name.
     pub document: String,
 }
@@ -249,6 +253,8 @@ pub struct Outcome {
     pub qr: String,
     /// How the receipt is doing.
     pub printing: Printing,
+    /// Why there is no receipt, a code for staff.
+    pub printing_code: &'static str,
 }
 
 /// The whole screen.
@@ -288,6 +294,8 @@ pub struct View {
     pub out_of_service: &'static str,
     /// The way to the gateway works.
     pub link_up: bool,
-    /// Receipts can be printed.
-    pub can_print: bool,
+    /// Why receipts cannot be printed, a code for staff; empty when they can.
+    pub printer_code: &'static str,
+    /// The square on a receipt can be scanned.
+    pub can_scan: bool,
 }

@@ -75,6 +75,7 @@ pub(crate) const PAGES: &[Sample] = &[
     with_aids("16-address", Shows::Question(Input::Address, false)),
     sample("17-card-insert", Shows::Card(CardHint::Insert)),
     sample("18-card-wrong-way", Shows::Card(CardHint::WrongWay)),
+    sample("18b-card-reader-missing", Shows::Card(CardHint::Missing)),
     sample("19-document-place", Shows::Document(DocumentState::PlaceSheet)),
     sample("20-document-scanned", Shows::Document(DocumentState::Scanned)),
     with_aids("21-check", Shows::Check),
@@ -85,6 +86,7 @@ pub(crate) const PAGES: &[Sample] = &[
     sample("26-needs-staff", Shows::Outcome(Proof::NeedsStaff, Printing::Unproven)),
     sample("27-lookup", Shows::Lookup("7K3M9QXA42", "")),
     sample("28-lookup-wrong", Shows::Lookup("7K3M9QXA42VDS", "check")),
+    sample("28b-lookup-other-square", Shows::Lookup("", "symbol-of-something-else")),
     sample("29-result", Shows::Result(Proof::Answered)),
     sample("30-result-unknown", Shows::Result(Proof::Unknown)),
     sample("31-idle", Shows::Idle),
@@ -111,7 +113,10 @@ pub(crate) fn clear(app: &App) {
     page.set_document_state(DocumentState::None);
     page.set_idle_warning(false);
     page.set_ending(false);
-    page.set_can_print(true);
+    page.set_printer_code(SharedString::new());
+    page.set_printing_code(SharedString::new());
+    page.set_device_code(SharedString::new());
+    page.set_can_scan(false);
     page.set_service_minutes(0);
     page.set_section(SharedString::new());
 }
@@ -128,7 +133,7 @@ pub(crate) fn fill(app: &App, shows: Shows, language: &str) {
         Shows::Plain(screen) => page.set_screen(screen),
         Shows::Services(paper) => {
             page.set_services(services(language));
-            page.set_can_print(paper);
+            page.set_printer_code(if paper { "" } else { "K-202" }.into());
             page.set_screen(Screen::Services);
         }
         Shows::Start => {
@@ -141,10 +146,12 @@ pub(crate) fn fill(app: &App, shows: Shows, language: &str) {
         Shows::Card(hint) => {
             question(app, language, Input::Number, false);
             page.set_card_hint(hint);
+            page.set_device_code("K-214".into());
         }
         Shows::Document(state) => {
             question(app, language, Input::Document, false);
             page.set_document_state(state);
+            page.set_device_code("K-221".into());
             page.set_document_name("scan-1.pdf".into());
         }
         Shows::Check => {
@@ -156,11 +163,13 @@ pub(crate) fn fill(app: &App, shows: Shows, language: &str) {
             page.set_claim_code("7K3M-9QXA-42VD-R".into());
             page.set_claim_qr(qr::image("https://kiosk.brightwater.example/c#7K3M-9QXA-42VD-R"));
             page.set_printing(printing);
+            page.set_printing_code(if printing == Printing::FailedPaper { "K-202" } else { "" }.into());
             page.set_screen(Screen::Outcome);
         }
         Shows::Lookup(code, problem) => {
             page.set_code(code.into());
             page.set_code_problem(problem.into());
+            page.set_can_scan(true);
             page.set_screen(Screen::Lookup);
         }
         Shows::Result(proof) => {

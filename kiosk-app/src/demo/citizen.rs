@@ -19,6 +19,8 @@ const WHAT: &str = "trou profond zanzibar";
 const DELIVERY_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 /// No page is longer than so many screens.
 const PAGES_MAX: usize = 20;
+/// No page has more controls.
+const KEYS_MAX: usize = 60;
 const WHAT_MORE: &str = " xylophage";
 
 /// Somebody in front of the screen.
@@ -140,7 +142,7 @@ impl<'a> Citizen<'a> {
     pub(super) fn labels(&mut self) -> Result<Vec<String>> {
         match self.stage.ask(&Do::Labels)? {
             Done::Labels(labels) => Ok(labels),
-            other @ (Done::Yes | Done::Bytes(_) | Done::No(_)) => {
+            other @ (Done::Yes | Done::Bytes(_) | Done::Focused(_) | Done::No(_)) => {
                 anyhow::bail!("the shell answered {other:?}")
             }
         }
@@ -186,6 +188,7 @@ pub(super) fn run(out: &Path) -> Result<ExitCode> {
     let sightings = citizen.nothing_is_left_behind()?;
     citizen.stage.link.set(true);
     citizen.look_up(&claim)?;
+    citizen.look_up_by_keys(&claim)?;
     citizen.leave()?;
     let counts = Counts::of(1, &stage.ledger.names());
     finish(&stage, counts, &sightings)
@@ -312,6 +315,38 @@ impl Citizen<'_> {
         self.see_text(&reference)?;
         self.picture("answered")?;
         self.touch("Finish")
+    }
+
+    /// Without touching anything: the keypad's keys, and the receipt under the scanner.
+    fn look_up_by_keys(&mut self, claim: &str) -> Result<()> {
+        self.see("Your answers were deleted from this screen")?;
+        self.stage.ask(&Do::Key("select".into()))?;
+        self.see_text("Français")?;
+        self.walk_to("Français")?;
+        let lookup = self.words.say("Check something you sent")?.to_owned();
+        self.walk_to(&lookup)?;
+        self.see("Or hold the square on your receipt under the scanner.")?;
+        self.stage.ask(&Do::Scan("5012345678900".into()))?;
+        self.see("That was not the square on one of our receipts. Try again, or type the code.")?;
+        self.picture("not-our-square")?;
+        self.stage.ask(&Do::Scan(format!("https://kiosk.example/claim#{claim}")))?;
+        self.see("Answered")?;
+        self.picture("answered-by-keys")?;
+        let finish = self.words.say("Finish")?.to_owned();
+        self.walk_to(&finish)?;
+        self.see("Your answers were deleted from this screen")
+    }
+
+    /// Goes down with the keypad until this control has the focus, and selects it.
+    fn walk_to(&mut self, label: &str) -> Result<()> {
+        for _ in 0..KEYS_MAX {
+            self.stage.ask(&Do::Key("down".into()))?;
+            if matches!(self.stage.ask(&Do::Focused)?, Done::Focused(on) if on == label) {
+                self.transcript.note("walks to", &label)?;
+                return self.stage.ask(&Do::Key("select".into())).map(|_| ());
+            }
+        }
+        anyhow::bail!("no key leads to '{label}'")
     }
 
     /// From the language page to the result.

@@ -27,6 +27,12 @@ pub enum Do {
     InsertCard(String),
     /// Pulls the card.
     PullCard,
+    /// Holds a symbol that says this under the barcode scanner.
+    Scan(String),
+    /// Presses the keypad's key of this name and lets it go.
+    Key(String),
+    /// Tells the accessible label of the control that last got the focus.
+    Focused,
     /// Lays a sheet on the scanner's glass.
     LaySheet,
     /// Takes the sheet away.
@@ -46,6 +52,8 @@ pub enum Done {
     Yes,
     /// The labels on the screen.
     Labels(Vec<String>),
+    /// What has the focus.
+    Focused(String),
     /// The printer's bytes.
     Bytes(Vec<u8>),
     /// It could not be done in time.

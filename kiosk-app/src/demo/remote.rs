@@ -12,11 +12,13 @@ use super::{
 };
 use crate::{
     screen::{App, headless::Headless},
-    shell::{engine, pdf::pdf},
+    shell::{callbacks, engine, pdf::pdf},
 };
 use anyhow::{Context, Result};
+use hal::keypad::{KeyMap, NavKey};
 use hal::sim::{
     World,
+    keyboard::Symbol,
     world::{CardKind, SheetKind},
 };
 use i_slint_backend_testing::{ElementHandle, ElementQuery};
@@ -99,6 +101,11 @@ fn do_it(what: Do, app: &Weak<App>, world: &World) -> Result<Done> {
         })?,
         Do::InsertCard(number) => world.insert_card(CardKind::Library { number }),
         Do::PullCard => world.pull_card(),
+        Do::Scan(text) => {
+            anyhow::ensure!(world.scan(&Symbol::Text(text)), "the scanner did not read it");
+        }
+        Do::Key(name) => press_key(app, world, &name)?,
+        Do::Focused => return Ok(Done::Focused(on_screen(app, |_| Ok(callbacks::spoken()))?)),
         Do::LaySheet => world.place_sheet(SheetKind::Letter),
         Do::TakeSheet => world.remove_sheet(),
         Do::PrinterBytes => return Ok(Done::Bytes(world.printer().take_bytes())),
@@ -122,6 +129,15 @@ fn touch(app: &Weak<App>, world: &World, fits: impl Fn(&str) -> bool + Clone + S
     anyhow::ensure!(world.touch(x, y), "the finger is on the glass already");
     until(|| on_screen(app, move |_| Ok((engine::touches() > before).then_some(()))))
         .context("the touch got lost")
+}
+
+/// Presses a key of the keypad and waits until the shell handled it.
+fn press_key(app: &Weak<App>, world: &World, name: &str) -> Result<()> {
+    let key = NavKey::named(name).context("no such key")?;
+    let code = KeyMap::named("arrows")?.codes(key).next().context("the keypad has no such key")?;
+    let before = on_screen(app, |_| Ok(engine::keys()))?;
+    anyhow::ensure!(world.tap(code), "the keypad takes no key");
+    until(|| on_screen(app, move |_| Ok((engine::keys() > before).then_some(())))).context("the key got lost")
 }
 
 /// The middle of the control whose label fits, as a share of the screen.

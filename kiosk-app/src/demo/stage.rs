@@ -157,7 +157,7 @@ impl Stage {
         hand.reader.read_line(&mut answer).context("hearing the shell")?;
         match serde_json::from_str(&answer).context("the shell hung up")? {
             Done::No(why) => bail!("{what:?}: {why}"),
-            done @ (Done::Yes | Done::Labels(_) | Done::Bytes(_)) => Ok(done),
+            done @ (Done::Yes | Done::Labels(_) | Done::Focused(_) | Done::Bytes(_)) => Ok(done),
         }
     }
 
@@ -339,6 +339,7 @@ fn write_shell(
         "place = \"Riverside Library\"\nsocket = {:?}\nservices = {:?}\nlanguages = {languages:?}\n\
          [devices.printer]\nselector = \"sim:printer\"\nprofile = \"epson-tm-t20iii\"\n\
          [devices.card_reader]\nselector = \"sim:card\"\n[devices.document_scanner]\nselector = \"sim:document\"\n\
+         [devices.scanner]\nselector = \"sim:scanner\"\n[devices.keypad]\nselector = \"sim:keypad\"\nmap = \"arrows\"\n\
          [[devices.pointer]]\nselector = \"sim:touch\"\n",
         out.join("run/agent.sock"),
         out.join("services"),

@@ -65,7 +65,8 @@ impl Adapter {
         page.set_in_doubt(view.in_doubt);
         page.set_out_of_service(view.out_of_service.into());
         page.set_link_up(view.link_up);
-        page.set_can_print(view.can_print);
+        page.set_printer_code(view.printer_code.into());
+        page.set_can_scan(view.can_scan);
         page.set_screen(screen(view.screen));
         self.last = view;
     }
@@ -166,6 +167,7 @@ impl Adapter {
         page.set_reference(outcome.reference.as_str().into());
         page.set_staff_code(outcome.staff_code.as_str().into());
         page.set_printing(printing(outcome.printing));
+        page.set_printing_code(outcome.printing_code.into());
         page.set_claim_code(outcome.claim.as_str().into());
         if outcome.qr != before.qr {
             page.set_claim_qr(if outcome.qr.is_empty() {
@@ -188,6 +190,7 @@ fn show_question(page: &ui::Page<'_>, question: &Question) {
     page.set_question_number(number(question.number));
     page.set_card_hint(card(question.card));
     page.set_document_state(sheet(question.sheet));
+    page.set_device_code(question.device_code.into());
     page.set_document_name(question.document.as_str().into());
     let problem = question.problem.as_ref().map(|problem| ui::Problem {
         field: question.field.as_str().into(),
@@ -298,6 +301,7 @@ fn card(hint: CardHint) -> ui::CardHint {
         CardHint::WrongWay => ui::CardHint::WrongWay,
         CardHint::Payment => ui::CardHint::Payment,
         CardHint::Torn => ui::CardHint::Torn,
+        CardHint::Missing => ui::CardHint::Missing,
     }
 }
 

@@ -12,6 +12,18 @@ fn act(act: Act) {
     engine::post(Event::Citizen(act));
 }
 
+#[cfg(feature = "demo")]
+thread_local! {
+    /// What the screen said last about the focus; the demo's world has no ears.
+    static SPOKEN: std::cell::RefCell<String> = const { std::cell::RefCell::new(String::new()) };
+}
+
+/// The label of the control that last got the focus.
+#[cfg(feature = "demo")]
+pub(crate) fn spoken() -> String {
+    SPOKEN.with(|spoken| spoken.borrow().clone())
+}
+
 /// Connects every callback of the screen.
 pub(super) fn connect(app: &App) {
     let ui = Ui::get(app);
@@ -37,6 +49,8 @@ pub(super) fn connect(app: &App) {
     ui.on_end_session(|| act(Act::EndSession));
     ui.on_keep_going(|| act(Act::KeepGoing));
     ui.on_finish(|| act(Act::Finish));
+    #[cfg(feature = "demo")]
+    ui.on_speak(|label| SPOKEN.with(|spoken| *spoken.borrow_mut() = label.into()));
     let window = app.as_weak();
     ui.on_toggle_text_size(move || {
         if let Some(app) = window.upgrade() {

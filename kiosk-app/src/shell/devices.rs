@@ -6,11 +6,12 @@
 use hal::{
     Class, Health, Trouble, card, document,
     printer::{self, PrintError},
+    scanner::{self, Arming},
 };
 use kiosk_core::{
     form::File,
     health::{Condition, Device},
-    kiosk::{Card, Event, PrintResult, Sheet},
+    kiosk::{Card, Event, PrintResult, Sheet, Symbol},
     secret::{Secret, SecretBytes},
 };
 use std::collections::BTreeSet;
@@ -48,6 +49,20 @@ pub(super) fn sheet(event: document::Event, scan: Option<document::ScanId>) -> O
             tracing::warn!("scan: {why}");
             Sheet::Failed
         }
+    }))
+}
+
+/// What a barcode scanner's event means to the machine; what answers another arming than `armed` is stale.
+#[must_use]
+pub(super) fn symbol(event: &scanner::Event, armed: Option<Arming>) -> Option<Event> {
+    Some(Event::Symbol(match event {
+        scanner::Event::Read { arming, scan } if Some(*arming) == armed => {
+            // Codes of receipts are ASCII; what is not text is no receipt.
+            std::str::from_utf8(scan.data.expose())
+                .map_or(Symbol::Unreadable, |text| Symbol::Text(Secret::from(text)))
+        }
+        scanner::Event::Garbled | scanner::Event::RefusedPaymentCard => Symbol::Unreadable,
+        scanner::Event::Read { .. } | scanner::Event::Dropped => return None,
     }))
 }
 
@@ -90,7 +105,8 @@ pub(super) fn health(class: Class, health: &Health) -> Option<Event> {
         Class::ReceiptPrinter => Device::Printer,
         Class::CardReader => Device::CardReader,
         Class::DocumentScanner => Device::DocumentScanner,
-        Class::Pointer | Class::Scanner | Class::Keypad => return None,
+        Class::Scanner => Device::BarcodeScanner,
+        Class::Pointer | Class::Keypad => return None,
     };
     let condition = match health {
         Health::Absent | Health::Opening => Condition::Missing,

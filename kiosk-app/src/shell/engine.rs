@@ -12,7 +12,7 @@ use super::{
     sealing::Sealing,
 };
 use crate::screen::{App, Words, words};
-use hal::{document::ScanId, factory::Devices, pointer::Kind, printer::JobId};
+use hal::{document::ScanId, factory::Devices, pointer::Kind, printer::JobId, scanner::Arming};
 use kiosk_core::{
     catalogue::Catalogue,
     ids::EnvelopeId,
@@ -43,10 +43,14 @@ pub(super) struct Engine {
     /// The scan that is running, or was last.
     scan: Option<ScanId>,
     jobs: u64,
+    /// For which the barcode scanner's gate is open.
+    scanner: Option<Arming>,
     /// The receipt of the running session, in words.
     paper: Option<Paper>,
     /// Touches that were lifted again and are handled.
     touches: u64,
+    /// Keys of the keypad that came up again and are handled.
+    keys: u64,
 }
 
 /// Random bytes from the operating system.
@@ -157,9 +161,21 @@ fn hear_device(event: hal::Event) {
                 Kind::Move => {}
             }
         }
-        // No page asks for a scan or is walked by keys yet; what was said is not noted.
-        hal::Event::Scanner(_) => tracing::debug!("a scan, which no page uses"),
-        hal::Event::Keypad(_) => tracing::debug!("a key of the keypad, which no page uses"),
+        hal::Event::Scanner(event) => {
+            let mut armed = None;
+            with(|engine| armed = engine.scanner);
+            devices::symbol(&event, armed).into_iter().for_each(post);
+        }
+        hal::Event::Keypad(event) => {
+            let (mut app, mut in_session) = (None, false);
+            with(|engine| (app, in_session) = (engine.app.upgrade(), engine.kiosk.in_session()));
+            if let Some(app) = app {
+                super::keypad::dispatch(app.window(), event, in_session).into_iter().for_each(post);
+            }
+            if event.kind == hal::keypad::Kind::Release {
+                with(|engine| engine.keys += 1);
+            }
+        }
     }
 }
 
@@ -179,6 +195,14 @@ pub(crate) fn touches() -> u64 {
     let mut touches = 0;
     with(|engine| touches = engine.touches);
     touches
+}
+
+/// How many keys of the keypad were handled so far.
+#[cfg(feature = "demo")]
+pub(crate) fn keys() -> u64 {
+    let mut keys = 0;
+    with(|engine| keys = engine.keys);
+    keys
 }
 
 /// The receipt of the running session, if one was printed.
@@ -210,8 +234,10 @@ impl Engine {
             job: None,
             scan: None,
             jobs: 0,
+            scanner: None,
             paper: None,
             touches: 0,
+            keys: 0,
         }
     }
 
@@ -275,6 +301,7 @@ impl Engine {
                 Command::Open { id, sealed } => self.open(id, &sealed),
                 Command::Print(receipt) => self.print(&receipt),
                 Command::ArmCardReader(armed) => self.arm(armed),
+                Command::ArmScanner(armed) => self.arm_scanner(armed),
                 Command::Scan => self.scan(),
                 Command::Wipe => self.wipe(),
             }
@@ -329,6 +356,14 @@ impl Engine {
             let _ = reader.arm();
         } else {
             reader.disarm();
+        }
+    }
+
+    fn arm_scanner(&mut self, armed: bool) {
+        let Some(scanner) = &self.devices.scanner else { return };
+        self.scanner = armed.then(|| scanner.arm());
+        if !armed {
+            scanner.disarm();
         }
     }
 

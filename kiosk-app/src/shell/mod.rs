@@ -11,11 +11,12 @@
 //! the agent.
 
 mod adapter;
-mod callbacks;
+pub(crate) mod callbacks;
 pub mod catalogue;
 mod clock;
 mod devices;
 pub(crate) mod engine;
+mod keypad;
 mod line;
 pub mod paper;
 pub mod pdf;

@@ -1,6 +1,6 @@
-//! What a citizen does: the acts on the screen, the card in the reader, the sheet on the glass.
+//! What a citizen does on the screen.
 
-use super::{Act, Card, Command, Kiosk, Now, Page, Rest, Session, Sheet, Transaction};
+use super::{Act, Command, Kiosk, Now, Page, Rest, Session, Transaction};
 use crate::{
     claim::{ClaimCode, ClaimError},
     form::{Field, FieldKind, FieldName, Form, NO, PartId, YES},
@@ -248,105 +248,20 @@ impl Kiosk {
             return;
         }
         match session.code.expose().parse::<ClaimCode>() {
-            Ok(code) => {
-                let claim = code.digest();
-                session.asked_claim = Some(claim);
-                self.commands.push_back(Command::Lookup(claim));
-                self.go(Page::LookupResult { asked: now.mono, found: None });
-            }
+            Ok(code) => self.ask_about(now, &code),
             Err(ClaimError::Length) => session.code_problem = "length",
             Err(ClaimError::Symbol) => session.code_problem = "symbol",
             Err(ClaimError::Check) => session.code_problem = "check",
         }
     }
 
-    // Card and sheet.
-
-    /// The field that the card in the reader would fill, if one is on the screen.
-    pub(super) fn card_field(&self) -> Option<FieldName> {
-        let (field, name) = self.field()?;
-        let card = self.service()?.card.as_ref()?;
-        (card.field == field.name).then_some(name)
-    }
-
-    pub(super) fn on_card(&mut self, card: Card) {
-        let Some(name) = self.card_field() else { return };
+    /// Asks the agent what is proven about a claim.
+    pub(super) fn ask_about(&mut self, now: Now, code: &ClaimCode) {
         let Some(session) = &mut self.session else { return };
-        session.card = match card {
-            Card::Inserted => CardHint::Reading,
-            Card::Number(number) => {
-                session.journey.drafts.edit(&name).parts.insert(PartId::Value, number);
-                session.problem = None;
-                CardHint::Read
-            }
-            Card::Removed if session.card == CardHint::Read => CardHint::Read,
-            Card::Removed if session.card == CardHint::Reading => CardHint::Insert,
-            Card::Removed => session.card,
-            Card::Unreadable => CardHint::WrongWay,
-            Card::Torn => CardHint::Torn,
-            Card::Payment => CardHint::Payment,
-        };
-    }
-
-    pub(super) fn on_sheet(&mut self, sheet: Sheet) {
-        match sheet {
-            Sheet::Placed => self.sheet_on_glass = true,
-            Sheet::Removed => self.sheet_on_glass = false,
-            Sheet::Scanned(_) | Sheet::Failed => {}
-        }
-        let name = self
-            .field()
-            .filter(|(field, _)| matches!(field.kind, FieldKind::File { .. }))
-            .map(|(_, name)| name);
-        let Some(session) = &mut self.session else { return };
-        match sheet {
-            Sheet::Placed | Sheet::Removed => {}
-            Sheet::Scanned(file) => {
-                if let (Some(name), SheetHint::Scanning) = (&name, session.sheet) {
-                    session.journey.drafts.edit(name).files = vec![file];
-                    session.sheet = SheetHint::Scanned;
-                    session.problem = None;
-                }
-                return;
-            }
-            Sheet::Failed => {
-                if session.sheet == SheetHint::Scanning {
-                    session.sheet = SheetHint::Failed;
-                }
-                return;
-            }
-        }
-        if session.sheet != SheetHint::Scanning {
-            self.show_sheet_hint();
-        }
-    }
-
-    fn scan(&mut self) {
-        let Some(session) = &mut self.session else { return };
-        if matches!(session.sheet, SheetHint::Ready | SheetHint::Scanned | SheetHint::Failed)
-            && self.sheet_on_glass
-        {
-            session.sheet = SheetHint::Scanning;
-            self.commands.push_back(Command::Scan);
-        }
-    }
-
-    fn show_sheet_hint(&mut self) {
-        let wanted = self
-            .field()
-            .filter(|(field, _)| matches!(field.kind, FieldKind::File { .. }))
-            .map(|(_, name)| name);
-        let missing = self.health.scanner == crate::health::Condition::Missing;
-        let Some(session) = &mut self.session else { return };
-        session.sheet = match wanted {
-            None => SheetHint::None,
-            Some(name) if session.journey.drafts.get(name.as_str()).is_some_and(|d| !d.files.is_empty()) => {
-                SheetHint::Scanned
-            }
-            Some(_) if missing => SheetHint::Missing,
-            Some(_) if self.sheet_on_glass => SheetHint::Ready,
-            Some(_) => SheetHint::Place,
-        };
+        let claim = code.digest();
+        session.asked_claim = Some(claim);
+        self.commands.push_back(Command::Lookup(claim));
+        self.go(Page::LookupResult { asked: now.mono, found: None });
     }
 
     /// The form in the session's language.

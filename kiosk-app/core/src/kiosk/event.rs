@@ -34,6 +34,8 @@ pub enum Event {
     Card(Card),
     /// From the document scanner.
     Sheet(Sheet),
+    /// From the barcode scanner.
+    Symbol(Symbol),
     /// The print job of this session ended.
     Printed(PrintResult),
     /// A device changed.
@@ -136,6 +138,15 @@ pub enum Sheet {
     Failed,
 }
 
+/// What the barcode scanner says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Symbol {
+    /// A symbol, as text.
+    Text(Secret),
+    /// Something that could not be read; it may be tried again.
+    Unreadable,
+}
+
 /// How a print job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrintResult {
@@ -171,6 +182,8 @@ pub enum Command {
     Print(Receipt),
     /// Let one card through, or none.
     ArmCardReader(bool),
+    /// Let one symbol of the barcode scanner through, or none.
+    ArmScanner(bool),
     /// Scan the sheet on the glass.
     Scan,
     /// The session is over: forget contexts, clear fields, turn volume and contrast back.

@@ -13,6 +13,7 @@
 //! so; a receipt is asked for at most once per transaction.
 //! Never: reads a clock, draws randomness by itself, waits.
 
+mod brought;
 mod citizen;
 mod event;
 mod show;
@@ -20,7 +21,7 @@ mod show;
 mod tests;
 mod transaction;
 
-pub use event::{Act, Answered, Card, Command, Event, Now, PrintResult, Sheet, Submission};
+pub use event::{Act, Answered, Card, Command, Event, Now, PrintResult, Sheet, Submission, Symbol};
 
 use crate::{
     catalogue::{Catalogue, Service},
@@ -110,6 +111,7 @@ pub struct Kiosk {
     session: Option<Session>,
     commands: VecDeque<Command>,
     armed: bool,
+    scanning: bool,
     /// Whoever laid it there, and whenever.
     sheet_on_glass: bool,
 }
@@ -127,6 +129,7 @@ impl Kiosk {
             session: None,
             commands: VecDeque::new(),
             armed: false,
+            scanning: false,
             sheet_on_glass: false,
         }
     }
@@ -148,8 +151,12 @@ impl Kiosk {
                 self.activity(now);
                 self.on_sheet(sheet);
             }
+            Event::Symbol(symbol) => {
+                self.activity(now);
+                self.on_symbol(now, symbol);
+            }
             Event::Printed(result) => self.on_printed(result),
-            Event::Device(device, condition) => self.health.set(device, condition),
+            Event::Device(device, condition) => self.on_device(device, condition),
             Event::Agent(message) => self.on_agent(now, message),
             Event::AgentConnected(up) => self.on_agent_connected(up),
             Event::Opened { id, answer } => self.on_opened(id, answer),
@@ -224,12 +231,17 @@ impl Kiosk {
         self.settle(now);
     }
 
-    /// What follows from every change: the card gate, and whether idle time runs.
+    /// What follows from every change: the gates, and whether idle time runs.
     fn settle(&mut self, now: Now) {
         let wanted = self.card_field().is_some();
         if wanted != self.armed {
             self.armed = wanted;
             self.commands.push_back(Command::ArmCardReader(wanted));
+        }
+        let scanning = self.session.as_ref().is_some_and(|session| matches!(session.page, Page::Lookup));
+        if scanning != self.scanning {
+            self.scanning = scanning;
+            self.commands.push_back(Command::ArmScanner(scanning));
         }
         if let Some(session) = &mut self.session {
             let busy = session.transaction.as_ref().is_some_and(Transaction::is_busy);

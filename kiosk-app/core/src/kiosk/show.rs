@@ -7,8 +7,12 @@ use super::{
 use crate::{
     catalogue::Service,
     form::{Draft, Field, FieldKind, Form, NO, PageKind, PartId, TextBlock, YES},
+    health::{Condition, Device, Health, JOB_FAILED},
     journey::{Place, Step, text_around},
-    view::{Choice, Input, Outcome, Part, Proof, Question, Row, Screen, ServiceCard, View},
+    view::{
+        CardHint, Choice, Input, Outcome, Part, Printing, Proof, Question, Row, Screen, ServiceCard,
+        SheetHint, View,
+    },
     wire::{ClaimState, Lookup},
 };
 
@@ -18,7 +22,8 @@ impl Kiosk {
     pub fn view(&self, now: Now) -> View {
         let mut view = View {
             link_up: self.health.link,
-            can_print: self.health.printer == crate::health::Condition::Ready,
+            printer_code: self.health.code(Device::Printer),
+            can_scan: self.health.serves(Device::BarcodeScanner),
             ..View::default()
         };
         match &self.session {
@@ -69,8 +74,14 @@ impl Kiosk {
                 if let Some(form) = form {
                     show_step(session, form, place, view);
                 }
+                if let Some(question) = &mut view.question {
+                    show_missing(&self.health, question);
+                }
             }
-            Page::Outcome => show_outcome(session, &self.setup.claim_url, view),
+            Page::Outcome => {
+                show_outcome(session, &self.setup.claim_url, view);
+                view.outcome.printing_code = no_receipt(view.outcome.printing, view.printer_code);
+            }
             Page::Lookup => {
                 view.screen = Screen::Lookup;
                 view.code = session.code.clone();
@@ -171,7 +182,30 @@ fn question(session: &Session, form: &Form, step: &Step<'_>, field: &Field, numb
         number,
         card: session.card,
         sheet: session.sheet,
+        device_code: "",
         document: draft.files.first().map_or_else(String::new, |file| file.name.expose().to_owned()),
+    }
+}
+
+/// A device that the question asks for and that does not serve.
+fn show_missing(health: &Health, question: &mut Question) {
+    if question.card == CardHint::Insert && !health.serves(Device::CardReader) {
+        question.card = CardHint::Missing;
+        question.device_code = health.code(Device::CardReader);
+    }
+    if question.sheet == SheetHint::Missing {
+        question.device_code = health.code(Device::DocumentScanner);
+    }
+}
+
+/// Why there is no receipt. `now` is the printer's code by now: it may have been mended since.
+fn no_receipt(printing: Printing, now: &'static str) -> &'static str {
+    match printing {
+        Printing::None | Printing::Printing | Printing::Printed | Printing::Unproven => "",
+        Printing::NoPaper => Condition::NoPaper.code(Device::Printer),
+        Printing::CoverOpen => Condition::CoverOpen.code(Device::Printer),
+        Printing::Failed if now.is_empty() => JOB_FAILED,
+        Printing::Failed => now,
     }
 }
 

@@ -12,6 +12,8 @@ use crate::{
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+mod brought;
+
 const SERVICE: &str = r#"
 id = "report"
 minutes = 2
@@ -331,13 +333,7 @@ mod nobody_reads_it {
         assert!(story.commands.iter().any(|command| matches!(command, Command::Wipe)));
         assert_eq!(
             story.view(),
-            View {
-                screen: Screen::Ended,
-                language: "en".into(),
-                link_up: true,
-                can_print: true,
-                ..View::default()
-            }
+            View { screen: Screen::Ended, language: "en".into(), link_up: true, ..View::default() }
         );
         story.act(Act::Touch);
         story.act(Act::Language("en".into()));
