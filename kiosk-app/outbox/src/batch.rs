@@ -9,7 +9,7 @@ use crate::{
     error::OutcomeError,
     journal::{
         frame::OVERHEAD_BYTES,
-        record::{Draft, Ending, Facts, Parcel, withdrawn},
+        record::{Draft, Ending, Facts, FileRef, Parcel, withdrawn},
     },
     request::SaveReply,
 };
@@ -51,7 +51,7 @@ impl Batch {
         self.ends.is_empty() && self.saves.is_empty()
     }
 
-    /// Envelopes to save, and their bytes in the journal.
+    /// Envelopes to save, and their bytes in the journal and in attachments.
     pub(crate) fn saves(&self) -> (u64, u64) {
         (u64::try_from(self.saves.len()).unwrap_or(u64::MAX), self.save_bytes)
     }
@@ -63,6 +63,30 @@ impl Batch {
             Write::Save { parcel, replies } => Some((parcel.facts().hash, replies)),
             Write::End { .. } | Write::Withdraw(_) => None,
         }
+    }
+
+    /// The attachments to write before the records.
+    pub(crate) fn attached(&self) -> impl Iterator<Item = (FileRef, &[u8])> {
+        self.saves.iter().filter_map(|write| match write {
+            Write::Save { parcel, .. } => parcel.attached(),
+            Write::End { .. } | Write::Withdraw(_) => None,
+        })
+    }
+
+    /// Takes the envelopes with this attachment out, and gives those who wait for them.
+    pub(crate) fn drop_attached(&mut self, file: &FileRef) -> Vec<SaveReply> {
+        let mut dropped = Vec::new();
+        for write in std::mem::take(&mut self.saves) {
+            match write {
+                Write::Save { parcel, replies } if parcel.facts().file == Some(*file) => {
+                    self.save_bytes = self.save_bytes.saturating_sub(journal_bytes(&parcel));
+                    dropped.extend(replies);
+                }
+                Write::Save { .. } | Write::End { .. } | Write::Withdraw(_) => self.saves.push(write),
+            }
+        }
+        self.by_id.clear();
+        dropped
     }
 
     /// Adds an envelope that is not here yet.
@@ -113,7 +137,8 @@ impl Batch {
     }
 }
 
-/// Bytes an envelope takes in the journal.
+/// Bytes an envelope takes in the journal and in its attachment.
 pub(crate) fn journal_bytes(parcel: &Parcel) -> u64 {
-    u64::try_from(parcel.len() + OVERHEAD_BYTES).unwrap_or(u64::MAX)
+    let attached = parcel.attached().map_or(0, |(file, _)| file.len);
+    u64::try_from(parcel.len() + OVERHEAD_BYTES).unwrap_or(u64::MAX).saturating_add(attached)
 }

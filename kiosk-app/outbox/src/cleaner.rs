@@ -108,6 +108,7 @@ impl Committer {
 
 fn kind(record: &Record) -> Kind {
     match record {
+        Record::Put { facts, .. } if facts.file.is_some() => Kind::Filed,
         Record::Put { .. } => Kind::Put,
         Record::Ended(ending) => match ending.outcome {
             Outcome::Settled { .. } => Kind::Settled,

@@ -18,6 +18,7 @@ use crate::{
     answer::Answer,
     batch::{Batch, Numbered, journal_bytes},
     error::OutcomeError,
+    files::Files,
     journal::{
         Failed, Journal, Place,
         record::{Ending, Outcome, Parcel, Record},
@@ -58,6 +59,7 @@ pub(crate) struct Committer {
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) ballast: Ballast,
+    pub(crate) files: Files,
     /// Refused envelopes whose bytes may be found again: the next batch withdraws them.
     pub(crate) refused: Vec<EnvelopeId>,
     /// sled holds something that is not flushed.
@@ -200,13 +202,11 @@ impl Committer {
         for &order in &orders {
             let row = self.with_state(|state| Ok(state.waits(order)?.zip(Some(state.tries(order)?))));
             let Ok(Some((row, tries))) = row else { continue };
-            match self.journal.read(row.put) {
-                Ok(Some(Record::Put { facts, envelope })) if facts.id == row.facts.id => {
-                    claimed.push(Waiting { envelope, attempts: tries.attempts });
-                }
-                Ok(_) => damaged.end(self.damaged(row), None),
+            match self.fetch(&row) {
+                Ok(Some(envelope)) => claimed.push(Waiting { envelope, attempts: tries.attempts }),
+                Ok(None) => damaged.end(self.damaged(row), None),
                 Err(error) => {
-                    tracing::error!(%error, "a journal segment cannot be opened");
+                    tracing::error!(%error, "a saved envelope cannot be read now");
                     self.schedule.later(order, now_ms.saturating_add(UNREADABLE_MS));
                 }
             }
@@ -253,7 +253,7 @@ impl Committer {
             settled: tally.settled,
             oldest_ms: oldest.map(|row| row.facts.made_ms),
             bytes: tally.held_bytes,
-            disk_bytes: self.journal.disk_bytes(),
+            disk_bytes: self.journal.disk_bytes().saturating_add(tally.file_bytes),
             records: counts.records,
             syncs: counts.syncs,
             quarantined: u64::try_from(self.journal.quarantined()).unwrap_or(u64::MAX),
@@ -265,6 +265,10 @@ impl Committer {
     pub(crate) fn commit(&mut self, mut batch: Batch) {
         if !self.refused.is_empty() {
             batch.withdraw(std::mem::take(&mut self.refused));
+        }
+        self.write_attached(&mut batch);
+        if batch.is_empty() {
+            return;
         }
         let ends = batch.ends();
         let (writes, drafts) = batch.number(self.journal.next_number());
@@ -284,6 +288,7 @@ impl Committer {
             }
         }
         self.note_applied();
+        self.drop_freed();
         if !abandoned.is_empty() {
             tracing::warn!(count = abandoned.len(), "nobody waits for these envelopes: withdrawn");
             let mut batch = Batch::default();
@@ -324,6 +329,8 @@ impl Committer {
             Numbered::Save { facts, replies } => {
                 if failed.is_some_and(|failed| failed.may_resurface) {
                     self.refused.push(facts.id);
+                } else if let Some(file) = &facts.file {
+                    self.drop_file(file);
                 }
                 let reason = if full { NotSaved::Full } else { NotSaved::Storage };
                 replies.into_iter().for_each(|reply| _ = reply.give(Err(reason)));

@@ -3,7 +3,8 @@
 //! ```text
 //!  enqueue, settle,      one thread        journal/  the point of durability: append, fdatasync, answer
 //!  dead_letter, claim -> [`committer`] --> state/    what waits, in sled; rebuilt from the journal
-//!  find, again, stats    owns both         quarantine/ damaged bytes, out of the way
+//!  find, again, stats    owns all          files/    sealed requests above 8 KiB, by their hash
+//!                                          quarantine/ damaged bytes, out of the way
 //! ```
 //!
 //! Promises:
@@ -23,6 +24,7 @@ mod batch;
 mod cleaner;
 mod committer;
 mod error;
+mod files;
 mod journal;
 mod open;
 mod options;

@@ -5,6 +5,7 @@
 //! <dir>/journal/v1/     the journal's segments
 //! <dir>/state/v1/       sled
 //! <dir>/state/bad-<n>/  sled as it was when it could not be believed
+//! <dir>/files/          attachments, see [`crate::files`]
 //! <dir>/quarantine/     damaged bytes
 //! <dir>/ballast         see [`crate::space`]
 //! ```
@@ -16,6 +17,7 @@
 use crate::{
     committer::{Committer, schedule},
     error::OpenError,
+    files::Files,
     journal::{Journal, Place, record::Record, storage::Storage},
     options::{Limits, Opened, Options},
     space::Ballast,
@@ -67,12 +69,18 @@ pub(crate) fn open(
         Verdict::Differs(_) => true,
     };
     let state = settle_in(dir, &mut journal, truth, verdict, clock());
-    let state = state.map_err(|error| unreadable(dir, io::Error::other(error)))?;
+    let mut state = state.map_err(|error| unreadable(dir, io::Error::other(error)))?;
+    let files = Files::new(dir, Arc::clone(&storage));
+    if let Err(error) = files.sweep(&state, &mut journal, quarantined > 0) {
+        tracing::warn!(%error, "attachments without an owner stay");
+    }
+    state.take_freed();
     let schedule = schedule(&state).map_err(|error| unreadable(dir, io::Error::other(error)))?;
     let opened = Opened { queued: state.tally().queued, rebuilt, quarantined };
     let ballast = ballast(dir, &limits, storage);
     let refused = Vec::new();
-    let committer = Committer { journal, state, schedule, limits, clock, ballast, refused, unflushed: false };
+    let unflushed = false;
+    let committer = Committer { journal, state, schedule, limits, clock, ballast, files, refused, unflushed };
     Ok((committer, lock, opened))
 }
 
@@ -143,8 +151,10 @@ fn prepare(dir: &Path) -> Result<(), OpenError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(reason) => return Err(OpenError::NotWritable { path, reason }),
     }
-    for folder in
-        ["journal", "journal/v1", "state", "quarantine"].map(|name| dir.join(name)).iter().chain([&path])
+    for folder in ["journal", "journal/v1", "state", "files", "quarantine"]
+        .map(|name| dir.join(name))
+        .iter()
+        .chain([&path])
     {
         if folder.exists() && !folder.is_dir() {
             return Err(OpenError::NotAFolder { path: folder.clone() });

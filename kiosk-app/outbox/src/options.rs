@@ -32,7 +32,8 @@ impl Default for Options {
 pub struct Limits {
     /// The most envelopes that wait, for the gateway or for a person.
     pub envelopes_max: u64,
-    /// The most bytes these may take in the journal; the files may take twice this, and four segments.
+    /// The most bytes these may take in the journal and in attachments; the journal's files may take twice
+    /// this, and four segments.
     pub bytes_max: u64,
     /// The low-water mark: new envelopes are refused when they would leave less than this on the disk.
     pub free_bytes_min: u64,
@@ -100,9 +101,9 @@ pub struct Stats {
     pub settled: u64,
     /// When the oldest queued envelope was submitted, milliseconds since 1970.
     pub oldest_ms: Option<u64>,
-    /// Journal bytes of the queued and the dead.
+    /// Bytes of the queued and the dead, in the journal and in attachments.
     pub bytes: u64,
-    /// Bytes of the journal's files.
+    /// Bytes of the journal's files and of attachments.
     pub disk_bytes: u64,
     /// Records made durable since opening.
     pub records: u64,

@@ -99,7 +99,7 @@ impl Outbox {
     /// # Errors
     /// When it is not kept. The same id with other content is refused as [`NotSaved::Storage`] and logged.
     pub fn enqueue(&self, envelope: Envelope) -> Result<Ticket, NotSaved> {
-        let parcel = parcel(&envelope)?;
+        let parcel = parcel(envelope)?;
         let save = |reply| Request::Save { parcel, reply: SaveReply::Blocked(reply) };
         self.ask(save).unwrap_or(Err(NotSaved::Storage))
     }
@@ -112,7 +112,7 @@ impl Outbox {
         told: impl FnOnce(Result<Ticket, NotSaved>) + Send + 'static,
     ) {
         let reply = SaveReply::Called(Callback::new(told));
-        let parcel = match parcel(&envelope) {
+        let parcel = match parcel(envelope) {
             Ok(parcel) => parcel,
             Err(reason) => {
                 reply.give(Err(reason));
@@ -228,7 +228,7 @@ impl Outbox {
     }
 }
 
-fn parcel(envelope: &Envelope) -> Result<Parcel, NotSaved> {
+fn parcel(envelope: Envelope) -> Result<Parcel, NotSaved> {
     if envelope.sealed.len() > SEALED_BYTES_MAX {
         return Err(NotSaved::TooLarge);
     }

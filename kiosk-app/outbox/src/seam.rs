@@ -1,5 +1,7 @@
 //! What is said and when, proven with a storage that fails and waits on request.
 
+mod attached;
+
 use crate::{
     Limits, Options, Outbox,
     journal::storage::{Disk, SegmentFile, Storage},
@@ -27,6 +29,9 @@ struct Plan {
     failing_syncs: u32,
     failing_writes: u32,
     failing_cuts: u32,
+    failing_files: u32,
+    /// A failing file leaves half of its bytes behind.
+    crashes: bool,
     full: bool,
     removals_free_space: bool,
     free_bytes: Option<u64>,
@@ -105,6 +110,26 @@ impl Storage for Fake {
         Ok(self.file(Disk.create(path, len)?))
     }
 
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        // A disk that fills half way leaves half a file where a crash comes before the clean-up.
+        if self.plan(|plan| fails(&mut plan.failing_files).is_err()) {
+            return match self.plan(|plan| plan.crashes) {
+                true => {
+                    Disk.write_new(path, &bytes[..bytes.len() / 2]).and(Err(ErrorKind::StorageFull.into()))
+                }
+                false => Err(ErrorKind::StorageFull.into()),
+            };
+        }
+        Disk.write_new(path, bytes)?;
+        self.plan(|plan| plan.done.push("file"));
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.plan(|plan| plan.done.push("named"));
+        Disk.rename(from, to)
+    }
+
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         Ok(self.file(Disk.open(path)?))
     }
@@ -112,7 +137,11 @@ impl Storage for Fake {
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.plan(|plan| {
             plan.full &= !plan.removals_free_space;
-            plan.done.push(if path.ends_with("ballast") { "ballast gone" } else { "segment gone" });
+            plan.done.push(match path.parent().and_then(Path::file_name) {
+                Some(folder) if folder == "files" => "file gone",
+                _ if path.ends_with("ballast") => "ballast gone",
+                _ => "segment gone",
+            });
         });
         Disk.remove(path)
     }

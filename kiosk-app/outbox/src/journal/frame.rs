@@ -3,7 +3,7 @@
 //! ```text
 //! offset  bytes
 //!      0      4  magic "KOB1"
-//!      4      1  kind: 1 put, 2 settled, 3 dead, 4 withdrawn
+//!      4      1  kind: 1 put, 2 settled, 3 dead, 4 withdrawn, 5 filed
 //!      5      3  zero
 //!      8      4  body length in bytes
 //!     12      8  record number, rising through the whole journal; numbers may be left out, never reused
@@ -47,6 +47,8 @@ pub(crate) enum Kind {
     Dead,
     /// It was refused after all; whoever sent it was told so.
     Withdrawn,
+    /// An envelope was saved, its sealed request in a file of its own.
+    Filed,
 }
 
 impl Kind {
@@ -57,12 +59,15 @@ impl Kind {
             Self::Settled => 2,
             Self::Dead => 3,
             Self::Withdrawn => 4,
+            Self::Filed => 5,
         }
     }
 
     /// Reads [`Self::code`] back.
     pub(crate) fn from_code(code: u8) -> Option<Self> {
-        [Self::Put, Self::Settled, Self::Dead, Self::Withdrawn].into_iter().find(|kind| kind.code() == code)
+        [Self::Put, Self::Settled, Self::Dead, Self::Withdrawn, Self::Filed]
+            .into_iter()
+            .find(|kind| kind.code() == code)
     }
 }
 

@@ -218,6 +218,20 @@ impl Journal {
         Ok(record)
     }
 
+    /// Keeps a copy of a good record whose attachment is gone.
+    pub(crate) fn set_record_aside(&mut self, place: Place) -> io::Result<()> {
+        let bytes = storage::read_at(&self.path(place.segment), place.offset, place.len)?;
+        let offset = usize::try_from(place.offset).unwrap_or(usize::MAX);
+        let damage = Damage { offset, len: bytes.len(), reason: Reason::Missing };
+        self.quarantine.keep(place.segment, &damage, &bytes);
+        Ok(())
+    }
+
+    /// Moves an attachment to quarantine under `name`; false when it stays where it is.
+    pub(crate) fn set_file_aside(&mut self, from: &Path, name: &str) -> bool {
+        self.quarantine.keep_file(from, name, &*self.storage)
+    }
+
     /// Makes a batch durable: one write and one `fdatasync` for each segment it touches. A failure is met
     /// once with a new segment; the second ends the batch.
     pub(crate) fn append(&mut self, drafts: &[Draft]) -> Appended {

@@ -3,6 +3,7 @@
 //! | kind | body |
 //! |---|---|
 //! | put | order, `u64` big-endian, then the [`Envelope`] in CBOR (RFC 8949) |
+//! | filed | order, then one [`Filed`] in CBOR; the sealed request is in a file, see [`crate::files`] |
 //! | settled, dead | one [`Ending`] in CBOR |
 //! | withdrawn | a CBOR array of envelope ids |
 //!
@@ -23,6 +24,9 @@ use sha2::{Digest, Sha256};
 
 const ORDER_BYTES: usize = 8;
 
+/// The longest sealed request that lies in the journal itself, in bytes; a longer one has a file of its own.
+pub(crate) const INLINE_BYTES_MAX: usize = 8 << 10;
+
 /// What is remembered of an envelope without its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Facts {
@@ -39,6 +43,30 @@ pub(crate) struct Facts {
     pub(crate) hash: [u8; 32],
     /// When it was submitted, milliseconds since 1970.
     pub(crate) made_ms: u64,
+    /// The file of its sealed request, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<FileRef>,
+}
+
+/// A file named after what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileRef {
+    /// SHA-256 of its bytes.
+    #[serde(with = "serde_bytes")]
+    pub(crate) sha256: [u8; 32],
+    /// How many they are.
+    pub(crate) len: u64,
+}
+
+/// An envelope whose sealed request is in a file.
+#[derive(Serialize, Deserialize)]
+struct Filed {
+    /// [`Facts::hash`]: of the whole envelope, its sealed request included.
+    #[serde(with = "serde_bytes")]
+    hash: [u8; 32],
+    file: FileRef,
+    /// Its `sealed` is empty.
+    envelope: Envelope,
 }
 
 /// How an envelope left the queue.
@@ -79,7 +107,7 @@ pub(crate) enum Record {
     Put {
         /// What is remembered of it.
         facts: Facts,
-        /// The envelope itself.
+        /// The envelope itself; without its sealed request when that is in [`Facts::file`].
         envelope: Envelope,
     },
     /// It left the queue.
@@ -102,15 +130,30 @@ pub(crate) struct Draft {
 pub(crate) struct Parcel {
     facts: Facts,
     body: Vec<u8>,
+    attached: Vec<u8>,
 }
 
 impl Parcel {
     /// Lays an envelope out; `None` when it cannot be encoded.
-    pub(crate) fn new(envelope: &Envelope) -> Option<Self> {
+    pub(crate) fn new(mut envelope: Envelope) -> Option<Self> {
         let mut body = vec![0; ORDER_BYTES];
-        ciborium::into_writer(envelope, &mut body).ok()?;
-        let facts = facts(0, envelope, body.get(ORDER_BYTES..)?);
-        Some(Self { facts, body })
+        ciborium::into_writer(&envelope, &mut body).ok()?;
+        let mut facts = facts(0, &envelope, Sha256::digest(body.get(ORDER_BYTES..)?).into());
+        if envelope.sealed.len() <= INLINE_BYTES_MAX {
+            return Some(Self { facts, body, attached: Vec::new() });
+        }
+        let attached = std::mem::take(&mut envelope.sealed);
+        let len = u64::try_from(attached.len()).ok()?;
+        let file = FileRef { sha256: Sha256::digest(&attached).into(), len };
+        body.truncate(ORDER_BYTES);
+        ciborium::into_writer(&Filed { hash: facts.hash, file, envelope }, &mut body).ok()?;
+        facts.file = Some(file);
+        Some(Self { facts, body, attached })
+    }
+
+    /// The file to write before the record, and its bytes.
+    pub(crate) fn attached(&self) -> Option<(FileRef, &[u8])> {
+        self.facts.file.map(|file| (file, self.attached.as_slice()))
     }
 
     /// What will be remembered; the order is still 0.
@@ -129,7 +172,8 @@ impl Parcel {
         if let Some(place) = self.body.get_mut(..ORDER_BYTES) {
             place.copy_from_slice(&order.to_be_bytes());
         }
-        (self.facts, Draft { kind: Kind::Put, body: self.body })
+        let kind = if self.facts.file.is_some() { Kind::Filed } else { Kind::Put };
+        (self.facts, Draft { kind, body: self.body })
     }
 }
 
@@ -154,10 +198,15 @@ impl Record {
     pub(crate) fn decode(kind: u8, body: &[u8]) -> Option<Self> {
         match Kind::from_code(kind)? {
             Kind::Put => {
-                let (order, cbor) = body.split_at_checked(ORDER_BYTES)?;
-                let order = u64::from_be_bytes(order.try_into().ok()?);
+                let (order, cbor) = split_order(body)?;
                 let envelope: Envelope = from_cbor(cbor)?;
-                Some(Self::Put { facts: facts(order, &envelope, cbor), envelope })
+                Some(Self::Put { facts: facts(order, &envelope, Sha256::digest(cbor).into()), envelope })
+            }
+            Kind::Filed => {
+                let (order, cbor) = split_order(body)?;
+                let Filed { hash, file, envelope } = from_cbor(cbor)?;
+                let facts = Facts { file: Some(file), ..facts(order, &envelope, hash) };
+                Some(Self::Put { facts, envelope })
             }
             Kind::Settled | Kind::Dead => from_cbor(body).map(Self::Ended),
             Kind::Withdrawn => from_cbor(body).map(Self::Withdrawn),
@@ -174,14 +223,20 @@ impl Record {
     }
 }
 
-fn facts(order: u64, envelope: &Envelope, cbor: &[u8]) -> Facts {
+fn split_order(body: &[u8]) -> Option<(u64, &[u8])> {
+    let (order, cbor) = body.split_at_checked(ORDER_BYTES)?;
+    Some((u64::from_be_bytes(order.try_into().ok()?), cbor))
+}
+
+fn facts(order: u64, envelope: &Envelope, hash: [u8; 32]) -> Facts {
     Facts {
         order,
         id: envelope.id,
         service: envelope.service.clone(),
         claim: envelope.claim,
-        hash: Sha256::digest(cbor).into(),
+        hash,
         made_ms: envelope.made_at.unix_ms,
+        file: None,
     }
 }
 
@@ -195,4 +250,54 @@ pub(crate) fn to_cbor<T: Serialize>(value: &T) -> Option<Vec<u8>> {
 pub(crate) fn from_cbor<T: DeserializeOwned>(mut bytes: &[u8]) -> Option<T> {
     let value = ciborium::from_reader(&mut bytes).ok()?;
     bytes.is_empty().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kiosk_core::{
+        ids::KeyId,
+        wire::{ClockQuality, Stamp},
+    };
+    use proptest::prelude::*;
+
+    fn envelope(len: usize) -> Envelope {
+        Envelope {
+            id: EnvelopeId::new(1, [2; 10]),
+            service: "test".parse().unwrap(),
+            claim: ClaimDigest([3; 32]),
+            key: KeyId(4),
+            made_at: Stamp { unix_ms: 5, clock: ClockQuality::Synced },
+            sealed: vec![6; len],
+        }
+    }
+
+    #[test]
+    fn a_large_envelope_reads_back_without_its_attachment_and_with_the_same_hash() {
+        for (len, kind) in [(INLINE_BYTES_MAX, Kind::Put), (INLINE_BYTES_MAX + 1, Kind::Filed)] {
+            let parcel = Parcel::new(envelope(len)).unwrap();
+            let attached = parcel.attached().map(|(file, bytes)| (file.len, bytes.to_vec()));
+            let (facts, draft) = parcel.number(7);
+            assert_eq!(draft.kind, kind);
+            assert_eq!(facts.hash, <[u8; 32]>::from(Sha256::digest(to_cbor(&envelope(len)).unwrap())));
+            let filed = kind == Kind::Filed;
+            assert_eq!(attached, filed.then(|| (u64::try_from(len).unwrap(), vec![6; len])));
+            let envelope = envelope(if filed { 0 } else { len });
+            assert_eq!(Record::decode(kind.code(), &draft.body), Some(Record::Put { facts, envelope }));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(kind in 0..9_u8, body: Vec<u8>, cut: usize, flip: usize) {
+            let _ = Record::decode(kind, &body);
+            let (_, draft) = Parcel::new(envelope(INLINE_BYTES_MAX + 1)).unwrap().number(7);
+            let code = draft.kind.code();
+            prop_assert_eq!(Record::decode(code, &draft.body[..cut % draft.body.len()]), None);
+            let mut flipped = draft.body;
+            let at = flip % flipped.len();
+            flipped[at] ^= 0x20;
+            let _ = Record::decode(code, &flipped);
+        }
+    }
 }

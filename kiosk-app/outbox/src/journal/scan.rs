@@ -33,6 +33,8 @@ pub(crate) enum Reason {
     Body,
     /// Both checksums fit and the body still cannot be understood.
     Undecodable,
+    /// The record is good and the file it names is gone.
+    Missing,
 }
 
 impl Reason {
@@ -43,6 +45,7 @@ impl Reason {
             Self::Cut => "cut",
             Self::Body => "body",
             Self::Undecodable => "undecodable",
+            Self::Missing => "missing",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The few things the journal asks of a file system, behind a trait.
+//! The few things the outbox asks of a file system, behind a trait.
 //!
 //! Promises of [`Disk`]: `sync_data` returns only when the drive said the bytes are on stable storage;
 //! a file that `create` returns is as long as asked for, so later writes into it allocate nothing.
@@ -29,6 +29,10 @@ pub(crate) trait SegmentFile: Send {
 pub(crate) trait Storage: Send + Sync {
     /// Makes a new file of `len` zero bytes and syncs it. Leaves nothing behind when it fails.
     fn create(&self, path: &Path, len: u64) -> io::Result<Box<dyn SegmentFile>>;
+    /// Makes a new file that holds `bytes` and syncs it. Leaves nothing behind when it fails.
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Gives a file its name; a file that had it is gone.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Opens a file for writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
     /// Unlinks a file.
@@ -68,6 +72,20 @@ impl Storage for Disk {
                 Err(error)
             }
         }
+    }
+
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+            drop(file);
+            fs::remove_file(path)?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {

@@ -14,7 +14,7 @@ pub(crate) mod sled_kv;
 
 use crate::journal::{
     Place,
-    record::{Ending, Facts, Outcome, Record},
+    record::{Ending, Facts, FileRef, Outcome, Record},
 };
 use kiosk_core::{claim::ClaimDigest, ids::EnvelopeId};
 use kv::{Kv, KvError, Memory, Tree};
@@ -39,10 +39,16 @@ pub(crate) struct Tally {
     pub(crate) dead: u64,
     /// Settled ones still remembered.
     pub(crate) settled: u64,
-    /// Journal bytes of the queued and the dead.
+    /// Bytes of the queued and the dead, in the journal and in attachments.
     pub(crate) held_bytes: u64,
+    /// Of these, the ones in attachments.
+    pub(crate) file_bytes: u64,
     /// Journal bytes still needed, by segment.
     live: BTreeMap<u64, u64>,
+    /// How many of the queued and the dead have this attachment.
+    files: BTreeMap<[u8; 32], u64>,
+    /// Attachments that lost an owner since [`Self::take_freed`].
+    freed: Vec<FileRef>,
 }
 
 /// Where an envelope is, and its row.
@@ -77,6 +83,32 @@ impl Tally {
             *bytes = bytes.saturating_sub(place.len);
         }
         self.live.retain(|_, bytes| *bytes > 0);
+    }
+
+    fn hold(&mut self, facts: &Facts) {
+        if let Some(file) = facts.file {
+            self.held_bytes = self.held_bytes.saturating_add(file.len);
+            self.file_bytes = self.file_bytes.saturating_add(file.len);
+            *self.files.entry(file.sha256).or_default() += 1;
+        }
+    }
+
+    fn release(&mut self, facts: &Facts) {
+        let Some(file) = facts.file else { return };
+        self.held_bytes = self.held_bytes.saturating_sub(file.len);
+        self.file_bytes = self.file_bytes.saturating_sub(file.len);
+        if let Some(owners) = self.files.get_mut(&file.sha256) {
+            *owners = owners.saturating_sub(1);
+            if *owners == 0 {
+                self.files.remove(&file.sha256);
+            }
+        }
+        self.freed.push(file);
+    }
+
+    /// Whether anything that waits, for the gateway or for a person, has this attachment.
+    pub(crate) fn has_file(&self, sha256: &[u8; 32]) -> bool {
+        self.files.contains_key(sha256)
     }
 
     /// Journal bytes still needed.
@@ -124,6 +156,12 @@ impl State {
     /// The sums.
     pub(crate) fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Attachments that nothing has any longer.
+    pub(crate) fn take_freed(&mut self) -> Vec<FileRef> {
+        let freed = std::mem::take(&mut self.tally.freed);
+        freed.into_iter().filter(|file| !self.tally.has_file(&file.sha256)).collect()
     }
 
     /// Takes one record in.
@@ -319,6 +357,7 @@ impl State {
     fn put_waits(&mut self, row: &Waits) -> Result<(), KvError> {
         self.tally.queued += 1;
         self.tally.held_bytes += row.put.len;
+        self.tally.hold(&row.facts);
         self.tally.add(row.put);
         self.kv.put(Tree::Queue, &row.facts.order.to_be_bytes(), &to_row(Tree::Queue, row)?)
     }
@@ -326,6 +365,7 @@ impl State {
     fn drop_waits(&mut self, row: &Waits) -> Result<(), KvError> {
         self.tally.queued = self.tally.queued.saturating_sub(1);
         self.tally.held_bytes = self.tally.held_bytes.saturating_sub(row.put.len);
+        self.tally.release(&row.facts);
         self.tally.sub(row.put);
         self.kv.remove(Tree::Queue, &row.facts.order.to_be_bytes())
     }
@@ -333,6 +373,7 @@ impl State {
     fn put_dead(&mut self, row: &Dead) -> Result<(), KvError> {
         self.tally.dead += 1;
         self.tally.held_bytes += row.put.map_or(0, |place| place.len);
+        self.tally.hold(&row.facts);
         row.put.into_iter().chain([row.ended]).for_each(|place| self.tally.add(place));
         self.kv.put(Tree::Dead, &row.facts.order.to_be_bytes(), &to_row(Tree::Dead, row)?)
     }
@@ -340,6 +381,7 @@ impl State {
     fn drop_dead(&mut self, row: &Dead) -> Result<(), KvError> {
         self.tally.dead = self.tally.dead.saturating_sub(1);
         self.tally.held_bytes = self.tally.held_bytes.saturating_sub(row.put.map_or(0, |place| place.len));
+        self.tally.release(&row.facts);
         row.put.into_iter().chain([row.ended]).for_each(|place| self.tally.sub(place));
         self.kv.remove(Tree::Dead, &row.facts.order.to_be_bytes())
     }
