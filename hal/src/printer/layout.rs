@@ -15,6 +15,7 @@ use super::{
     job::Align,
     qr,
 };
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Width of a QR code, millimetres: readable at arm's length by any telephone.
 const QR_MM: usize = 30;
@@ -69,6 +70,9 @@ pub trait DrawText {
     /// # Errors
     /// [`DrawError`].
     fn draw(&mut self, text: &str, look: Look, width: usize) -> Result<Bitmap, DrawError>;
+
+    /// Writes over what is left of the texts drawn so far. Called after each job.
+    fn forget(&mut self) {}
 }
 
 /// Draws nothing: every text needs a code page.
@@ -78,6 +82,41 @@ pub struct NoText;
 impl DrawText for NoText {
     fn draw(&mut self, _: &str, _: Look, _: usize) -> Result<Bitmap, DrawError> {
         Err(DrawError::NotBuiltIn)
+    }
+}
+
+/// What draws texts on this host, shared by the lines to one printer, one after the other.
+#[derive(Clone)]
+pub struct SharedText(Arc<Mutex<dyn DrawText + Send>>);
+
+impl Default for SharedText {
+    #[cfg(feature = "text")]
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(super::shape::LazyShaper::default())))
+    }
+
+    #[cfg(not(feature = "text"))]
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(NoText)))
+    }
+}
+
+impl std::fmt::Debug for SharedText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SharedText")
+    }
+}
+
+impl SharedText {
+    /// As [`lay_out`]; afterwards nothing of the texts is left in what draws.
+    ///
+    /// # Errors
+    /// As [`lay_out`].
+    pub fn lay_out(&self, job: &Job, profile: &Profile) -> Result<Vec<Command>, LayoutError> {
+        let mut draw = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let commands = lay_out(job, profile, &mut *draw);
+        draw.forget();
+        commands
     }
 }
 

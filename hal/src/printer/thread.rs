@@ -17,6 +17,7 @@
 
 use super::{
     EscPos, Event, Job, JobId, PrintError, PrintProof, PrinterStatus, Profile, ReceiptPrinter, driver::Watch,
+    layout::SharedText,
 };
 use crate::{
     device::{self, Class, Deadline, DeviceError, EventSink, Health},
@@ -123,7 +124,15 @@ pub fn spawn_with(
     let (commands, jobs) = sync_channel(1);
     let shared = Arc::new(Shared::default());
     let teller = Teller { sink, waiting: VecDeque::new(), health: None, shared: Arc::clone(&shared) };
-    let keeper = Keeper { open, profile, limits, jobs, teller: Arc::new(Mutex::new(teller)), shared };
+    let keeper = Keeper {
+        open,
+        profile,
+        text: SharedText::default(),
+        limits,
+        jobs,
+        teller: Arc::new(Mutex::new(teller)),
+        shared,
+    };
     let handle = PrinterHandle { commands, shared: Arc::clone(&keeper.shared) };
     let started = std::thread::Builder::new().name("printer".to_owned()).spawn(move || keeper.run());
     if let Err(error) = started {
@@ -243,6 +252,7 @@ impl Watch for JobWatch {
 struct Keeper<F> {
     open: F,
     profile: Profile,
+    text: SharedText,
     limits: Limits,
     jobs: Receiver<Print>,
     teller: Arc<Mutex<Teller>>,
@@ -287,7 +297,8 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
     }
 
     fn open(&mut self) -> Result<EscPos, DeviceError> {
-        EscPos::open((self.open)()?, self.profile.clone(), Deadline::after(self.limits.open))
+        let deadline = Deadline::after(self.limits.open);
+        EscPos::open_with((self.open)()?, self.profile.clone(), &self.text, deadline)
     }
 
     fn tell<T>(&self, tell: impl FnOnce(&mut Teller) -> T) -> T {
