@@ -107,7 +107,7 @@ fn receipt(round: usize) -> Job {
         Line::text(format!("{} {}", said.join(" "), round * LINES + n))
     }));
     lines.extend([Line::Qr { data: format!("HTTPS://KIOSK.EXAMPLE/F4HM-{round:04}-Z09C-B") }, Line::Cut]);
-    Job { lines }
+    Job::of(lines)
 }
 
 fn card() -> Outcome<()> {

@@ -15,7 +15,7 @@
 
 use super::{
     Job, PrintError, PrintProof, PrinterStatus, Profile, ReceiptPrinter, Rest,
-    escpos::{Command, IdentityText, RealTime},
+    escpos::{Command, GRAPHICS_ROWS_MAX, IdentityText, RealTime},
     layout::SharedText,
     link::Link,
     replies::Reply,
@@ -204,10 +204,15 @@ impl EscPos {
         self.link.readable && self.profile.automatic_status
     }
 
+    /// Rows of the tallest picture in one command.
+    fn rows_at_once(&self) -> usize {
+        if self.profile.graphics { GRAPHICS_ROWS_MAX } else { self.profile.strip_rows }
+    }
+
     /// The whole job as bytes, and the reply that proves it.
     fn bytes(&mut self, commands: Vec<Command>) -> (Vec<u8>, Reply) {
         let filler =
-            if self.spoiled { self.profile.dots_per_line.div_ceil(8) * self.profile.strip_rows } else { 0 };
+            if self.spoiled { self.profile.dots_per_line.div_ceil(8) * self.rows_at_once() } else { 0 };
         let mut bytes = vec![0; filler];
         let mut all = self.preamble();
         all.extend(commands);

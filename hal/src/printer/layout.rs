@@ -11,7 +11,7 @@
 
 use super::{
     Bitmap, CutterKind, Job, Line, Profile, Size, Style,
-    escpos::{Command, Justify, QR_BYTES_MAX},
+    escpos::{Command, GRAPHICS_ROWS_MAX, Justify, QR_BYTES_MAX},
     job::Align,
     qr,
 };
@@ -19,10 +19,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Width of a QR code, millimetres: readable at arm's length by any telephone.
 const QR_MM: usize = 30;
+/// From here on a picture goes in one piece where the model takes it: no pause shows between strips.
+const GRAPHICS_BYTES_MIN: usize = 65_535;
 /// Empty lines before a tear bar, where there is no cutter.
 const TEAR_LINES: u8 = 5;
 
-/// Why a job does not fit a printer. Lines count from 1.
+/// Why a job does not fit a printer. Lines count from 1; 0 is the mark of a copy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// No code page has all characters, and drawing is not built in or no font has them.
@@ -143,6 +145,11 @@ pub struct Look {
 /// [`LayoutError`] naming the line.
 pub fn lay_out(job: &Job, profile: &Profile, draw: &mut dyn DrawText) -> Result<Vec<Command>, LayoutError> {
     let mut setter = Setter { profile, draw, commands: Vec::new(), state: State::default() };
+    if let Some(mark) = &job.copy {
+        let look = Style::default().bold().sized(Size::Double).aligned(Align::Centre);
+        setter.line(0, &Line::styled(mark.as_str(), look))?;
+        setter.line(0, &Line::Rule)?;
+    }
     for (place, line) in job.lines.iter().enumerate() {
         setter.line(place + 1, line)?;
     }
@@ -312,6 +319,10 @@ impl Setter<'_> {
     fn picture(&mut self, bitmap: &Bitmap) {
         self.set(State { justify: Justify::Left, ..self.state });
         let narrow = bitmap.trimmed();
+        if self.profile.graphics && narrow.bytes().len() > GRAPHICS_BYTES_MIN {
+            self.commands.extend(narrow.strips(GRAPHICS_ROWS_MAX).map(Command::Graphics));
+            return;
+        }
         self.commands.extend(narrow.strips(self.profile.strip_rows).map(Command::Raster));
     }
 
