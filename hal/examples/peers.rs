@@ -87,7 +87,7 @@ fn receipt() -> Result<(), Box<dyn Error>> {
     let (printer, panel) = SimPrinter::new(DOTS);
     let mut driver =
         EscPos::open(printer.connect()?, Profile::named("generic-80")?, Deadline::after(PRINT_WAIT))?;
-    driver.print(&Job { lines }, Deadline::after(PRINT_WAIT))?;
+    driver.print(&Job::of(lines), Deadline::after(PRINT_WAIT))?;
     Ok(std::io::stdout().write_all(&panel.take_bytes())?)
 }
 

@@ -102,7 +102,7 @@ fn receipt(profile: &Profile, rows: usize) -> Job {
         lines.push(Line::Image(bitmap));
     }
     lines.extend([Line::Qr { data: "https://example.org/".to_owned() }, Line::Cut]);
-    Job { lines }
+    Job::of(lines)
 }
 
 fn keep(selector: &str, profile: &str) -> Result<(), Box<dyn Error>> {

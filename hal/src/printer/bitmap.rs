@@ -93,10 +93,26 @@ impl Bitmap {
         }
     }
 
-    /// Draws `other`'s black dots with its top left corner at `x`, `y`.
+    /// Draws `other`'s black dots with its top left corner at `x`, `y`. Whole bytes, not dots.
     pub fn draw(&mut self, other: &Self, x: usize, y: usize) {
-        for row in 0..other.height {
-            (0..other.width).filter(|&col| other.get(col, row)).for_each(|col| self.set(x + col, y + row));
+        let (stride, skipped, shift) = (self.stride(), x / 8, x % 8);
+        let unused = stride * 8 - self.width;
+        let Some(start) = y.checked_mul(stride).filter(|start| *start < self.bytes.len()) else { return };
+        let Some(below) = self.bytes.get_mut(start..).filter(|_| skipped < stride) else { return };
+        let rows = below.chunks_exact_mut(stride).zip(other.bytes.chunks_exact(other.stride().max(1)));
+        for (row, drawn) in rows {
+            let Some((_, places)) = row.split_at_mut_checked(skipped) else { continue };
+            for (place, byte) in places.iter_mut().zip(drawn) {
+                *place |= byte >> shift;
+            }
+            if shift > 0 {
+                for (place, byte) in places.iter_mut().skip(1).zip(drawn) {
+                    *place |= byte << (8 - shift);
+                }
+            }
+            if let Some(last) = row.last_mut() {
+                *last &= 0xFF << unused;
+            }
         }
     }
 
@@ -121,9 +137,18 @@ impl Bitmap {
     /// The first black column and the one after the last; `None` when all is white.
     #[must_use]
     pub fn ink(&self) -> Option<(usize, usize)> {
-        let inked = |x: &usize| (0..self.height).any(|y| self.get(*x, y));
-        let first = (0..self.width).find(inked)?;
-        (first..self.width).rev().find(inked).map(|last| (first, last + 1))
+        let mut any = vec![0_u8; self.stride()];
+        for row in self.bytes.chunks_exact(self.stride().max(1)) {
+            any.iter_mut().zip(row).for_each(|(seen, byte)| *seen |= byte);
+        }
+        let first = any.iter().position(|byte| *byte != 0)?;
+        let last = any.iter().rposition(|byte| *byte != 0)?;
+        let bits = |at: usize| any.get(at).copied().unwrap_or_default();
+        let dots = |bits: u32| usize::try_from(bits).unwrap_or_default();
+        Some((
+            first * 8 + dots(bits(first).leading_zeros()),
+            last * 8 + 8 - dots(bits(last).trailing_zeros()),
+        ))
     }
 
     /// Without the white columns at the right.
@@ -196,6 +221,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn drawing_bytes_is_drawing_dots(
+            (width, dots) in (1_usize..40).prop_flat_map(|w| (Just(w), prop::collection::vec(any::<u8>(), w.div_ceil(8) * 5))),
+            under in prop::collection::vec(any::<u8>(), 12), x in 0_usize..40, y in 0_usize..8,
+        ) {
+            let (small, mut canvas) = (Bitmap::from_rows(width, dots).unwrap(), Bitmap::from_rows(21, under).unwrap());
+            let mut dot_by_dot = canvas.clone();
+            for row in 0..small.height() {
+                (0..width).filter(|&col| small.get(col, row)).for_each(|col| dot_by_dot.set(x + col, y + row));
+            }
+            canvas.draw(&small, x, y);
+            prop_assert_eq!(&canvas, &dot_by_dot);
+            let inked = |x: &usize| (0..small.height()).any(|y| small.get(*x, y));
+            let ink = (0..width).find(inked).zip((0..width).rfind(inked).map(|last| last + 1));
+            prop_assert_eq!(small.ink(), ink);
+        }
+
         #[test]
         fn strips_put_together_are_the_whole(width in 1_usize..40, height in 0_usize..40, rows in 1_usize..20) {
             let mut bitmap = Bitmap::new(width, height);

@@ -15,8 +15,8 @@
 
 use super::{
     Job, PrintError, PrintProof, PrinterStatus, Profile, ReceiptPrinter, Rest,
-    escpos::{Command, IdentityText, RealTime},
-    layout::{DrawText, lay_out},
+    escpos::{Command, GRAPHICS_ROWS_MAX, IdentityText, RealTime},
+    layout::SharedText,
     link::Link,
     replies::Reply,
 };
@@ -60,7 +60,7 @@ impl Watch for Unwatched {
 pub struct EscPos {
     link: Link,
     profile: Profile,
-    text: Box<dyn DrawText + Send>,
+    text: SharedText,
     watch: Box<dyn Watch>,
     process: u32,
     /// The printer may still wait for the rest of a picture: bytes to fill it up with come first.
@@ -87,9 +87,22 @@ impl EscPos {
         profile: Profile,
         deadline: Deadline,
     ) -> Result<Self, DeviceError> {
+        Self::open_with(transport, profile, &SharedText::default(), deadline)
+    }
+
+    /// The same; texts are drawn by `text`, which outlives the line: fonts are looked for once.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(
+        transport: Box<dyn Transport>,
+        profile: Profile,
+        text: &SharedText,
+        deadline: Deadline,
+    ) -> Result<Self, DeviceError> {
         let spoiled = profile.replies && !profile.clear_buffers;
         let link = Link::new(transport, profile.replies);
-        let (text, watch) = (host_text(), Box::new(Unwatched));
+        let (text, watch) = (text.clone(), Box::new(Unwatched));
         let mut printer = Self { link, profile, text, watch, process: 0, spoiled, ended: false };
         if printer.link.readable {
             printer.link.drain()?;
@@ -191,10 +204,15 @@ impl EscPos {
         self.link.readable && self.profile.automatic_status
     }
 
+    /// Rows of the tallest picture in one command.
+    fn rows_at_once(&self) -> usize {
+        if self.profile.graphics { GRAPHICS_ROWS_MAX } else { self.profile.strip_rows }
+    }
+
     /// The whole job as bytes, and the reply that proves it.
     fn bytes(&mut self, commands: Vec<Command>) -> (Vec<u8>, Reply) {
         let filler =
-            if self.spoiled { self.profile.dots_per_line.div_ceil(8) * self.profile.strip_rows } else { 0 };
+            if self.spoiled { self.profile.dots_per_line.div_ceil(8) * self.rows_at_once() } else { 0 };
         let mut bytes = vec![0; filler];
         let mut all = self.preamble();
         all.extend(commands);
@@ -383,7 +401,7 @@ impl ReceiptPrinter for EscPos {
     }
 
     fn print(&mut self, job: &Job, deadline: Deadline) -> Result<PrintProof, PrintError> {
-        let commands = lay_out(job, &self.profile, self.text.as_mut())?;
+        let commands = self.text.lay_out(job, &self.profile)?;
         let troubles = self.status(deadline)?.stopped_by();
         if !troubles.is_empty() {
             return Err(PrintError::NotReady(troubles));
@@ -407,14 +425,4 @@ impl ReceiptPrinter for EscPos {
             Err(stop) => self.unproven(stop, true),
         }
     }
-}
-
-#[cfg(feature = "text")]
-fn host_text() -> Box<dyn DrawText + Send> {
-    Box::new(super::shape::LazyShaper::default())
-}
-
-#[cfg(not(feature = "text"))]
-fn host_text() -> Box<dyn DrawText + Send> {
-    Box::new(super::layout::NoText)
 }

@@ -9,6 +9,9 @@
 //! ESC a n      1B 61 n                  GS r    1D 72 01
 //! ESC d n      1B 64 n                  GS I    1D 49 n
 //! GS ( H       1D 28 48 06 00 30 30 d1 d2 d3 d4
+//! GS ( L  112  1D 28 4C pL pH 30 70 30 1 1 31 xL xH yL yH d    p = 10 + data, to 65535; x, y in dots
+//! GS 8 L  112  1D 38 4C p1 p2 p3 p4 30 70 30 1 1 31 xL ...     the same beyond
+//! GS ( L  50   1D 28 4C 02 00 30 32                            prints what was stored
 //! GS ( D       1D 28 44 05 00 14 01 30 02 30
 //! DLE DC4 8    10 14 08 01 03 14 01 06 02 08
 //! ```
@@ -22,6 +25,8 @@ use super::Bitmap;
 
 /// The longest QR data of `GS ( k` function 80: 7089 digits.
 pub const QR_BYTES_MAX: usize = 7089;
+/// The tallest picture of `GS ( L` and `GS 8 L` function 112, dots.
+pub const GRAPHICS_ROWS_MAX: usize = 2400;
 
 /// Which status `DLE EOT n` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +109,9 @@ pub enum Command {
     },
     /// `GS v 0`, normal density.
     Raster(Bitmap),
+    /// `GS ( L`, or `GS 8 L` where its length field is too short: function 112, then 50; at most
+    /// [`GRAPHICS_ROWS_MAX`] rows at once.
+    Graphics(Bitmap),
     /// `GS V 65 n`: feeds to the cutter and n dots, cuts through.
     CutFull(u8),
     /// `GS V 66 n`: the same, leaving a bridge.
@@ -139,6 +147,7 @@ impl Command {
             Self::Feed(lines) => out.extend([0x1B, b'd', *lines]),
             Self::Qr { data, module } => qr(data, *module, out),
             Self::Raster(bitmap) => raster(bitmap, out),
+            Self::Graphics(bitmap) => graphics(bitmap, out),
             Self::CutFull(dots) => out.extend([0x1D, b'V', 65, *dots]),
             Self::CutPartial(dots) => out.extend([0x1D, b'V', 66, *dots]),
             Self::AskStatus(which) => out.extend([0x10, 0x04, which.number()]),
@@ -206,6 +215,26 @@ fn raster(bitmap: &Bitmap, out: &mut Vec<u8>) {
     }
 }
 
+/// Ten bytes of header count in the length; one command for each [`GRAPHICS_ROWS_MAX`] rows.
+fn graphics(bitmap: &Bitmap, out: &mut Vec<u8>) {
+    for strip in bitmap.strips(GRAPHICS_ROWS_MAX) {
+        let length = strip.bytes().len().saturating_add(10);
+        if let Ok(short) = u16::try_from(length) {
+            out.extend([0x1D, b'(', b'L']);
+            out.extend(short.to_le_bytes());
+        } else {
+            out.extend([0x1D, b'8', b'L']);
+            out.extend(u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        let side = |dots: usize| u16::try_from(dots).unwrap_or(u16::MAX).to_le_bytes();
+        out.extend([48, 112, 48, 1, 1, 49]);
+        out.extend(side(strip.width()));
+        out.extend(side(strip.height()));
+        out.extend(strip.bytes());
+        out.extend([0x1D, b'(', b'L', 2, 0, 48, 50]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,6 +293,27 @@ mod tests {
         assert_eq!(&out[..8], [0x1D, 0x76, 0x30, 0, 2, 0, 0xFF, 0x11]);
         assert_eq!(&out[8 + 4607 * 2..][..8], [0x1D, 0x76, 0x30, 0, 2, 0, 0x89, 0x01]);
         assert_eq!(out.len(), 16 + 5000 * 2);
+    }
+
+    /// The lengths are those of the command reference: 65,535 still fits `GS ( L`, one row more does not.
+    #[test]
+    fn a_picture_beyond_two_bytes_of_length_takes_four() {
+        let head = |rows| {
+            let mut out = Vec::new();
+            Command::Graphics(Bitmap::new(200, rows)).encode(&mut out);
+            (out.len(), out.into_iter().take(17).collect::<Vec<_>>())
+        };
+        let (length, short) = head(2400);
+        assert_eq!(short[..15], [0x1D, 0x28, 0x4C, 0x6A, 0xEA, 48, 112, 48, 1, 1, 49, 200, 0, 0x60, 9]);
+        assert_eq!(length, 15 + 60_000 + 7);
+        let mut wide = Vec::new();
+        Command::Graphics(Bitmap::new(576, 911)).encode(&mut wide);
+        assert_eq!(wide[..9], [0x1D, 0x38, 0x4C, 0x42, 0, 1, 0, 48, 112]);
+        assert_eq!(wide[13..17], [0x40, 2, 0x8F, 3]);
+        assert_eq!(wide[wide.len() - 7..], [0x1D, 0x28, 0x4C, 2, 0, 48, 50]);
+        wide.clear();
+        Command::Graphics(Bitmap::new(8, 2401)).encode(&mut wide);
+        assert_eq!(wide.len(), 2 * (15 + 7) + 2401);
     }
 
     #[test]

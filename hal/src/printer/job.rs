@@ -11,6 +11,23 @@ use zeroize::Zeroize;
 pub struct Job {
     /// What to print.
     pub lines: Vec<Line>,
+    /// The words over a second print of a receipt, such as "Copy", in the citizen's language; `None` for the
+    /// first. They stand on top, twice as large, with a line below.
+    pub copy: Option<String>,
+}
+
+impl Job {
+    /// The first print of these lines.
+    #[must_use]
+    pub fn of(lines: Vec<Line>) -> Self {
+        Self { lines, copy: None }
+    }
+
+    /// The same receipt once more, with `words` over it.
+    #[must_use]
+    pub fn copy(&self, words: impl Into<String>) -> Self {
+        Self { lines: self.lines.clone(), copy: Some(words.into()) }
+    }
 }
 
 /// The caller's name for a job, to recognise its outcome by.
@@ -227,6 +244,6 @@ mod tests {
     #[test]
     fn a_line_in_a_log_keeps_its_words_to_itself() {
         let lines = [Line::text("Jane"), Line::pair("Jane", "Jane"), Line::Qr { data: "Jane".into() }];
-        assert!(!format!("{:?}", Job { lines: lines.into() }).contains("Jane"));
+        assert!(!format!("{:?}", Job::of(lines.into())).contains("Jane"));
     }
 }

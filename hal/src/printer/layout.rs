@@ -11,17 +11,20 @@
 
 use super::{
     Bitmap, CutterKind, Job, Line, Profile, Size, Style,
-    escpos::{Command, Justify, QR_BYTES_MAX},
+    escpos::{Command, GRAPHICS_ROWS_MAX, Justify, QR_BYTES_MAX},
     job::Align,
     qr,
 };
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Width of a QR code, millimetres: readable at arm's length by any telephone.
 const QR_MM: usize = 30;
+/// From here on a picture goes in one piece where the model takes it: no pause shows between strips.
+const GRAPHICS_BYTES_MIN: usize = 65_535;
 /// Empty lines before a tear bar, where there is no cutter.
 const TEAR_LINES: u8 = 5;
 
-/// Why a job does not fit a printer. Lines count from 1.
+/// Why a job does not fit a printer. Lines count from 1; 0 is the mark of a copy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// No code page has all characters, and drawing is not built in or no font has them.
@@ -69,6 +72,9 @@ pub trait DrawText {
     /// # Errors
     /// [`DrawError`].
     fn draw(&mut self, text: &str, look: Look, width: usize) -> Result<Bitmap, DrawError>;
+
+    /// Writes over what is left of the texts drawn so far. Called after each job.
+    fn forget(&mut self) {}
 }
 
 /// Draws nothing: every text needs a code page.
@@ -78,6 +84,41 @@ pub struct NoText;
 impl DrawText for NoText {
     fn draw(&mut self, _: &str, _: Look, _: usize) -> Result<Bitmap, DrawError> {
         Err(DrawError::NotBuiltIn)
+    }
+}
+
+/// What draws texts on this host, shared by the lines to one printer, one after the other.
+#[derive(Clone)]
+pub struct SharedText(Arc<Mutex<dyn DrawText + Send>>);
+
+impl Default for SharedText {
+    #[cfg(feature = "text")]
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(super::shape::LazyShaper::default())))
+    }
+
+    #[cfg(not(feature = "text"))]
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(NoText)))
+    }
+}
+
+impl std::fmt::Debug for SharedText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SharedText")
+    }
+}
+
+impl SharedText {
+    /// As [`lay_out`]; afterwards nothing of the texts is left in what draws.
+    ///
+    /// # Errors
+    /// As [`lay_out`].
+    pub fn lay_out(&self, job: &Job, profile: &Profile) -> Result<Vec<Command>, LayoutError> {
+        let mut draw = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let commands = lay_out(job, profile, &mut *draw);
+        draw.forget();
+        commands
     }
 }
 
@@ -104,6 +145,11 @@ pub struct Look {
 /// [`LayoutError`] naming the line.
 pub fn lay_out(job: &Job, profile: &Profile, draw: &mut dyn DrawText) -> Result<Vec<Command>, LayoutError> {
     let mut setter = Setter { profile, draw, commands: Vec::new(), state: State::default() };
+    if let Some(mark) = &job.copy {
+        let look = Style::default().bold().sized(Size::Double).aligned(Align::Centre);
+        setter.line(0, &Line::styled(mark.as_str(), look))?;
+        setter.line(0, &Line::Rule)?;
+    }
     for (place, line) in job.lines.iter().enumerate() {
         setter.line(place + 1, line)?;
     }
@@ -273,6 +319,10 @@ impl Setter<'_> {
     fn picture(&mut self, bitmap: &Bitmap) {
         self.set(State { justify: Justify::Left, ..self.state });
         let narrow = bitmap.trimmed();
+        if self.profile.graphics && narrow.bytes().len() > GRAPHICS_BYTES_MIN {
+            self.commands.extend(narrow.strips(GRAPHICS_ROWS_MAX).map(Command::Graphics));
+            return;
+        }
         self.commands.extend(narrow.strips(self.profile.strip_rows).map(Command::Raster));
     }
 

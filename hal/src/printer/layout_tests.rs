@@ -18,7 +18,7 @@ impl DrawText for Bar {
 }
 
 fn commands(lines: &[Line], profile: &str) -> Result<Vec<Command>, LayoutError> {
-    lay_out(&Job { lines: lines.to_vec() }, &Profile::named(profile).unwrap(), &mut Bar)
+    lay_out(&Job::of(lines.to_vec()), &Profile::named(profile).unwrap(), &mut Bar)
 }
 
 fn texts(commands: &[Command]) -> Vec<String> {
@@ -89,7 +89,7 @@ fn what_no_page_has_is_drawn_at_the_right_when_it_reads_so() {
 
 #[test]
 fn without_drawing_the_line_is_named() {
-    let job = Job { lines: vec![Line::text("ok"), Line::text("Tŷ")] };
+    let job = Job::of(vec![Line::text("ok"), Line::text("Tŷ")]);
     let error = lay_out(&job, &Profile::named("generic-80").unwrap(), &mut NoText).unwrap_err();
     assert_eq!(error, LayoutError::Text { line: 2, source: DrawError::NotBuiltIn });
     assert!(!error.to_string().contains('ŷ'));
@@ -132,6 +132,6 @@ proptest! {
     #[test]
     fn any_text_is_laid_out(left: String, right: String) {
         let lines = [Line::text(left.clone()), Line::pair(left, right)];
-        let _ = lay_out(&Job { lines: lines.into() }, &Profile::named("generic-58").unwrap(), &mut NoText);
+        let _ = lay_out(&Job::of(lines.into()), &Profile::named("generic-58").unwrap(), &mut NoText);
     }
 }

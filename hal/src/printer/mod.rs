@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`job`], [`bitmap`] | what to print |
 //! | [`profile`], [`codepage`] | what a model can do, as data |
-//! | [`layout`], [`shape`] | lines into commands; text drawn on the host |
+//! | [`layout`], [`shape`], `glyphs` | lines into commands; text drawn on the host, glyphs kept |
 //! | [`escpos`], [`replies`], [`status`] | the codec, both ways |
 //! | [`driver`], `link`, [`proof`] | one printer on one line, and what is known about a job |
 //! | [`thread`] | keeps the printer: opens, opens again, reports |
@@ -23,6 +23,8 @@ pub mod bitmap;
 pub mod codepage;
 pub mod driver;
 pub mod escpos;
+#[cfg(feature = "text")]
+mod glyphs;
 pub mod job;
 pub mod layout;
 mod link;

@@ -15,6 +15,7 @@
 //! image_guard = true         # ignores DLE DC4 functions 1 and 2 inside pictures: GS ( D
 //! automatic_status = true    # tells changes by itself in four bytes: GS a; true when left out
 //! xon_xoff = false           # 11h and 13h inside pictures stop nothing; false when left out
+//! graphics = false           # a picture above 65,535 bytes in one piece: GS 8 L; false when left out
 //! code_pages = [{ number = 0, page = "cp437" }]    # the first that has all characters is taken
 //! ```
 //!
@@ -72,6 +73,8 @@ pub struct Profile {
     pub automatic_status: bool,
     /// Leaves 11h and 13h inside pictures alone, so XON/XOFF may be used on a serial line.
     pub xon_xoff: bool,
+    /// Takes a picture above 65,535 bytes in one piece.
+    pub graphics: bool,
     /// Number for `ESC t` and table, in order of preference.
     pub code_pages: Vec<(u8, &'static CodePage)>,
 }
@@ -119,6 +122,8 @@ struct File {
     automatic_status: bool,
     #[serde(default)]
     xon_xoff: bool,
+    #[serde(default)]
+    graphics: bool,
     code_pages: Spanned<Vec<FilePage>>,
 }
 
@@ -199,6 +204,7 @@ impl Profile {
             image_guard: raw.image_guard,
             automatic_status: raw.automatic_status,
             xon_xoff: raw.xon_xoff,
+            graphics: raw.graphics,
             code_pages,
         })
     }

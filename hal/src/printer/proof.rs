@@ -41,6 +41,9 @@ pub enum PrintError {
     /// The line failed before the first byte. Nothing was sent.
     #[error("the printer cannot be reached")]
     Device(#[from] DeviceError),
+    /// A job of this id was begun before, and this one does not say that it is a copy. Nothing was sent.
+    #[error("this receipt may be on paper already and the job is not marked as a copy")]
+    NotMarked,
     /// Called off before the first byte. Nothing was sent.
     #[error("called off before it began")]
     Cancelled,

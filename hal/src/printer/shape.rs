@@ -4,33 +4,37 @@
 //! a threshold makes dots of them. Twenty pixels to the em give font A's 12 by 24 dots in the usual
 //! monospaced faces, so drawn lines stand beside printed ones.
 //!
-//! Promises: a character no font has is an error, never a box. Never: reads a font it was not asked for.
+//! What is kept between two texts: the list of fonts and the files of those that were used, and glyphs
+//! by number (`glyphs`, with limits in bytes). No text, no line and no order of glyphs is kept to be drawn
+//! again; [`DrawText::forget`] writes over the working buffers in which the last paragraph was shaped.
+//!
+//! Promises: a character no font has is an error, never a box. Never: reads a font it was not asked for;
+//! keeps a citizen's text beyond the receipt.
 
 use super::{
-    Bitmap,
+    Bitmap, Size,
     escpos::Justify,
+    glyphs::{Glyphs, f32_to_dots},
     layout::{DrawError, DrawText, Look},
 };
 use parley::{
     Alignment, AlignmentOptions, FontContext, FontFamily, FontWeight, GenericFamily, GlyphRun, Layout,
     LayoutContext, LineHeight, PositionedLayoutItem, StyleProperty,
 };
-use swash::{
-    FontRef,
-    scale::{Render, ScaleContext, Source, image::Image},
-    zeno::{Format, Transform, Vector},
-};
+use zeroize::Zeroizing;
 
 /// Pixels to the em: 0.6 em are 12 dots, ascent and descent 24.
 const EM: f32 = 20.0;
-/// Coverage from which a dot is black, of 255. Below the middle: thin strokes must not break.
-const INK: u8 = 104;
+/// The longest paragraph written over: far longer than any line of a receipt.
+const FORGET_CHARS_MAX: usize = 4096;
 
 /// Draws text with the system's fonts. Costly to make, cheap to keep.
 pub struct Shaper {
     fonts: FontContext,
     layouts: LayoutContext<()>,
-    scaler: ScaleContext,
+    glyphs: Glyphs,
+    /// The most characters of a paragraph since [`DrawText::forget`].
+    longest: usize,
 }
 
 /// A [`Shaper`] made when the first text needs one: most receipts do not.
@@ -40,6 +44,10 @@ pub struct LazyShaper(Option<Shaper>);
 impl DrawText for LazyShaper {
     fn draw(&mut self, text: &str, look: Look, width: usize) -> Result<Bitmap, DrawError> {
         self.0.get_or_insert_with(Shaper::new).draw(text, look, width)
+    }
+
+    fn forget(&mut self) {
+        self.0.iter_mut().for_each(DrawText::forget);
     }
 }
 
@@ -65,7 +73,9 @@ impl DrawText for Shaper {
         } else {
             GenericFamily::Monospace
         };
-        let mut layout = self.lay_out(&format!("{mark}{text}"), family, look);
+        self.longest = self.longest.max(text.chars().count() + 1);
+        let marked = Zeroizing::new(format!("{mark}{text}"));
+        let mut layout = self.lay_out(&marked, family, look);
         layout.break_all_lines(Some(dots_to_f32(width) / wide));
         let alignment = match look.justify {
             Justify::Left => Alignment::Left,
@@ -77,6 +87,20 @@ impl DrawText for Shaper {
         let mut canvas = Bitmap::new(width, rows * look.line_dots * usize::from(look.size.factors().1));
         self.fill(&layout, look, (wide, tall), &mut canvas)?;
         Ok(level_with_cells(canvas, look))
+    }
+
+    /// Shapes a paragraph of dots as long as the longest before, in the same buffers.
+    fn forget(&mut self) {
+        let dots = ".".repeat(std::mem::take(&mut self.longest).min(FORGET_CHARS_MAX));
+        let look = Look {
+            bold: false,
+            underline: false,
+            size: Size::Normal,
+            justify: Justify::Left,
+            right_to_left: false,
+            line_dots: 24,
+        };
+        drop(self.lay_out(&dots, GenericFamily::SansSerif, look));
     }
 }
 
@@ -101,7 +125,12 @@ impl Shaper {
     /// Looks at the system's fonts.
     #[must_use]
     pub fn new() -> Self {
-        Self { fonts: FontContext::new(), layouts: LayoutContext::new(), scaler: ScaleContext::new() }
+        Self {
+            fonts: FontContext::new(),
+            layouts: LayoutContext::new(),
+            glyphs: Glyphs::default(),
+            longest: 0,
+        }
     }
 
     /// One character of font A in its cell of 12 by 24 dots, or a multiple.
@@ -143,7 +172,7 @@ impl Shaper {
             for item in line.items() {
                 match item {
                     PositionedLayoutItem::GlyphRun(run) => {
-                        self.run(&run, by, canvas)?;
+                        self.glyphs.draw(&run, by, canvas)?;
                         if look.underline {
                             underline(&run, by, canvas);
                         }
@@ -153,49 +182,6 @@ impl Shaper {
             }
         }
         Ok(())
-    }
-
-    fn run(
-        &mut self,
-        run: &GlyphRun<'_, ()>,
-        (wide, tall): (f32, f32),
-        canvas: &mut Bitmap,
-    ) -> Result<(), DrawError> {
-        let font = run.run().font();
-        let index = usize::try_from(font.index).unwrap_or_default();
-        let outlines = FontRef::from_index(font.data.as_ref(), index).ok_or(DrawError::NoFont)?;
-        let em = run.run().font_size() * wide.max(tall);
-        let coordinates = run.run().normalized_coords();
-        let mut scaler =
-            self.scaler.builder(outlines).size(em).hint(true).normalized_coords(coordinates).build();
-        let squeeze = Transform::scale(wide / wide.max(tall), tall / wide.max(tall));
-        for glyph in run.positioned_glyphs() {
-            let id = u16::try_from(glyph.id).ok().filter(|id| *id != 0).ok_or(DrawError::NoFont)?;
-            let (x, y) = (glyph.x * wide, (glyph.y * tall).round());
-            let mut render = Render::new(&[Source::Outline]);
-            render.format(Format::Alpha).offset(Vector::new(x.fract(), 0.0)).transform(Some(squeeze));
-            if run.run().synthesis().embolden() {
-                render.embolden(em / 24.0);
-            }
-            if let Some(image) = render.render(&mut scaler, id) {
-                blacken(&image, x.trunc(), y, canvas);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn blacken(image: &Image, x: f32, y: f32, canvas: &mut Bitmap) {
-    let width = usize::try_from(image.placement.width).unwrap_or_default();
-    let (left, top) = (f32_to_dots(x) + image.placement.left, f32_to_dots(y) - image.placement.top);
-    for (row, line) in image.data.chunks(width.max(1)).enumerate() {
-        for (column, _) in line.iter().enumerate().filter(|(_, coverage)| **coverage >= INK) {
-            if let (Some(x), Some(y)) =
-                (column.checked_add_signed(to_isize(left)), row.checked_add_signed(to_isize(top)))
-            {
-                canvas.set(x, y);
-            }
-        }
     }
 }
 
@@ -217,19 +203,10 @@ fn dots_to_f32(dots: usize) -> f32 {
     f32::from(u16::try_from(dots).unwrap_or(u16::MAX))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a float cast saturates; paper is far narrower")]
-fn f32_to_dots(value: f32) -> i32 {
-    value as i32
-}
-
-fn to_isize(value: i32) -> isize {
-    isize::try_from(value).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::printer::Size;
+    use proptest::prelude::*;
 
     fn look(justify: Justify, right_to_left: bool) -> Look {
         Look { bold: false, underline: false, size: Size::Normal, justify, right_to_left, line_dots: 30 }
@@ -287,5 +264,24 @@ mod tests {
     fn what_no_font_has_is_an_error() {
         let drawn = Shaper::new().draw("\u{E123}\u{10FFFD}", look(Justify::Left, false), 576);
         assert_eq!(drawn, Err(DrawError::NoFont));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// A shaper that drew many texts draws the next one as one that never drew any.
+        #[test]
+        fn kept_glyphs_are_the_dots_of_fresh_ones(
+            texts in prop::collection::vec("[ا-ي]{1,8} [ŵŷa-zА-я]{1,9} [一-龠अ-ह]{0,3}[0-9]{0,3}", 1..5),
+            size in prop::sample::select(vec![Size::Normal, Size::Wide, Size::Tall, Size::Double]),
+            bold: bool, right: bool,
+        ) {
+            let justify = if right { Justify::Right } else { Justify::Centre };
+            let look = Look { size, bold, ..look(justify, right) };
+            let mut kept = Shaper::new();
+            for text in texts.iter().chain(&texts) {
+                prop_assert_eq!(kept.draw(text, look, 576), Shaper::new().draw(text, look, 576));
+                kept.forget();
+            }
+        }
     }
 }

@@ -12,11 +12,13 @@
 //! off and on says nothing by itself any more.
 //!
 //! Promises: one job at a time; exactly one [`Event::Done`] for each accepted job; a job is never begun
-//! twice; dropping the handle calls the job off and ends the thread.
+//! twice; a job whose id was begun before is refused unless it is marked as a copy, for the last
+//! [`IDS_KEPT_MAX`] ids; dropping the handle calls the job off and ends the thread.
 //! Never: blocks on a full sink; the newest status and health wait for room, and so does a `Done`.
 
 use super::{
     EscPos, Event, Job, JobId, PrintError, PrintProof, PrinterStatus, Profile, ReceiptPrinter, driver::Watch,
+    layout::SharedText,
 };
 use crate::{
     device::{self, Class, Deadline, DeviceError, EventSink, Health},
@@ -68,6 +70,8 @@ impl Default for Limits {
     }
 }
 
+/// Ids of jobs begun that are remembered; the oldest goes.
+pub const IDS_KEPT_MAX: usize = 256;
 /// The last wait of a thread for room in a full sink.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 
@@ -123,7 +127,16 @@ pub fn spawn_with(
     let (commands, jobs) = sync_channel(1);
     let shared = Arc::new(Shared::default());
     let teller = Teller { sink, waiting: VecDeque::new(), health: None, shared: Arc::clone(&shared) };
-    let keeper = Keeper { open, profile, limits, jobs, teller: Arc::new(Mutex::new(teller)), shared };
+    let keeper = Keeper {
+        open,
+        profile,
+        text: SharedText::default(),
+        begun: VecDeque::new(),
+        limits,
+        jobs,
+        teller: Arc::new(Mutex::new(teller)),
+        shared,
+    };
     let handle = PrinterHandle { commands, shared: Arc::clone(&keeper.shared) };
     let started = std::thread::Builder::new().name("printer".to_owned()).spawn(move || keeper.run());
     if let Err(error) = started {
@@ -243,6 +256,8 @@ impl Watch for JobWatch {
 struct Keeper<F> {
     open: F,
     profile: Profile,
+    text: SharedText,
+    begun: VecDeque<JobId>,
     limits: Limits,
     jobs: Receiver<Print>,
     teller: Arc<Mutex<Teller>>,
@@ -287,7 +302,8 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
     }
 
     fn open(&mut self) -> Result<EscPos, DeviceError> {
-        EscPos::open((self.open)()?, self.profile.clone(), Deadline::after(self.limits.open))
+        let deadline = Deadline::after(self.limits.open);
+        EscPos::open_with((self.open)()?, self.profile.clone(), &self.text, deadline)
     }
 
     fn tell<T>(&self, tell: impl FnOnce(&mut Teller) -> T) -> T {
@@ -340,11 +356,19 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
         }
     }
 
-    fn print(&self, printer: &mut EscPos, Print { id, job }: Print) {
+    fn print(&mut self, printer: &mut EscPos, Print { id, job }: Print) {
+        if job.copy.is_none() && self.begun.contains(&id) {
+            return self.tell(|teller| teller.done(id, Err(PrintError::NotMarked)));
+        }
         let (shared, teller) = (Arc::clone(&self.shared), Arc::clone(&self.teller));
         printer.set_watch(Box::new(JobWatch { id, shared, teller }));
         let outcome = printer.print(&job, Deadline::after(self.limits.job));
         let status = printer.last_status();
+        if may_be_on_paper(&outcome) {
+            self.begun.push_back(id);
+            let surplus = self.begun.len().saturating_sub(IDS_KEPT_MAX);
+            self.begun.drain(..surplus);
+        }
         self.tell(|teller| {
             teller.status(status);
             teller.done(id, outcome);
@@ -384,6 +408,20 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
 
 /// The handle was dropped.
 struct Ended;
+
+/// Whether printing again would be a second copy, as far as anybody knows.
+fn may_be_on_paper(outcome: &Result<PrintProof, PrintError>) -> bool {
+    match outcome {
+        Ok(_) | Err(PrintError::Interrupted { .. }) => true,
+        Err(
+            PrintError::NotReady(_)
+            | PrintError::Layout(_)
+            | PrintError::Device(_)
+            | PrintError::NotMarked
+            | PrintError::Cancelled,
+        ) => false,
+    }
+}
 
 /// The code a technician looks up.
 fn code(error: &DeviceError) -> &'static str {

@@ -289,6 +289,24 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        /// What the encoder writes is what the decoder, which shares nothing with it, reads.
+        #[test]
+        fn graphics_read_back(width in 1_usize..640, rows in 1_usize..1200, seed in prop::collection::vec(any::<u8>(), 1..40)) {
+            let dots = seed.iter().copied().cycle().take(width.div_ceil(8) * rows).collect();
+            let bitmap = crate::printer::Bitmap::from_rows(width, dots).unwrap();
+            let mut bytes = Vec::new();
+            crate::printer::escpos::Command::Graphics(bitmap.clone()).encode(&mut bytes);
+            bytes.push(b'A');
+            let (ops, used) = decode(&bytes);
+            prop_assert_eq!(used, bytes.len());
+            let picture =
+                Op::Picture { stride: bitmap.stride(), dots: bitmap.bytes().to_vec(), wide: 1, tall: 1 };
+            prop_assert_eq!(&ops[ops.len() - 2..], &[picture, Op::Glyph(b'A')]);
+        }
+    }
+
+    proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
             decode(&bytes);

@@ -1,13 +1,21 @@
 //! A file or a write-only node that takes the bytes.
 //!
-//! Promises: appends; [`Transport::finish`] returns once the file is on the disk.
-//! Never: reads, truncates.
+//! A node such as `/dev/usb/lp0` takes nothing while its printer has no paper: it is opened so that a write
+//! never blocks, and waited for with `poll` until the deadline.
+//!
+//! Promises: appends; a write ends by its deadline; [`Transport::finish`] returns once the file is on the
+//! disk. Never: reads, truncates.
 
 use super::Transport;
 use crate::device::{Deadline, DeviceError};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::OFlags,
+};
 use std::{
     fs::{File, OpenOptions},
     io::{ErrorKind, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -23,7 +31,8 @@ impl WriteOnly {
     /// # Errors
     /// [`DeviceError::Denied`], or [`DeviceError::Gone`] when its folder is not there.
     pub fn open(path: &Path) -> Result<Self, DeviceError> {
-        let file = OpenOptions::new().append(true).create(true).open(path);
+        let never_blocks = OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().append(true).create(true).custom_flags(never_blocks).open(path);
         file.map(|file| Self { file }).map_err(|error| {
             if error.kind() == ErrorKind::PermissionDenied {
                 DeviceError::Denied(path.display().to_string())
@@ -35,8 +44,24 @@ impl WriteOnly {
 }
 
 impl Transport for WriteOnly {
-    fn write(&mut self, bytes: &[u8], _: Deadline) -> Result<usize, DeviceError> {
-        self.file.write(bytes).map_err(|error| DeviceError::Gone(error.to_string()))
+    fn write(&mut self, bytes: &[u8], deadline: Deadline) -> Result<usize, DeviceError> {
+        let gone = |error: std::io::Error| DeviceError::Gone(error.to_string());
+        loop {
+            match self.file.write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                other => return other.map_err(gone),
+            }
+            let left = deadline.left();
+            if left.is_zero() {
+                return Err(DeviceError::TimedOut);
+            }
+            let left = Timespec::try_from(left).map_err(|_| DeviceError::TimedOut)?;
+            match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&left)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(gone(error.into())),
+            }
+        }
     }
 
     fn read(&mut self, _: &mut [u8], _: Deadline) -> Result<usize, DeviceError> {
@@ -55,7 +80,7 @@ impl Transport for WriteOnly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use std::{io::Read as _, os::fd::AsRawFd as _, time::Duration};
 
     #[test]
     fn a_file_is_appended_to_and_does_not_answer() {
@@ -71,5 +96,28 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"abab");
         let nowhere = WriteOnly::open(&folder.path().join("no/such"));
         assert!(matches!(nowhere, Err(DeviceError::Gone(_))));
+    }
+
+    /// A pipe nobody reads is a printer without paper, as far as a writer can tell.
+    #[test]
+    fn a_node_that_takes_nothing_ends_the_write_at_its_deadline() {
+        let (mut printer, host) = std::io::pipe().unwrap();
+        let path = format!("/proc/self/fd/{}", host.as_raw_fd());
+        let mut line = WriteOnly::open(Path::new(&path)).unwrap();
+        drop(host);
+        let (mut taken, bytes) = (0, [0x55; 4096]);
+        let error = loop {
+            match line.write(&bytes, Deadline::after(Duration::from_millis(20))) {
+                Ok(count) => taken += count,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, DeviceError::TimedOut) && taken > 0, "{error}");
+        let mut paper = vec![0; taken];
+        printer.read_exact(&mut paper).unwrap();
+        assert_eq!(line.write(&bytes, Deadline::after(Duration::from_secs(5))).unwrap(), bytes.len());
+        drop(printer);
+        let soon = Deadline::after(Duration::from_secs(5));
+        assert!(matches!(line.write(&bytes, soon), Err(DeviceError::Gone(_))));
     }
 }

@@ -109,7 +109,7 @@ impl Desk {
 pub(crate) fn numbered(name: &str, lines: usize) -> Job {
     let mut all: Vec<Line> = (0..lines).map(|n| Line::text(format!("{name} {n}"))).collect();
     all.push(Line::Cut);
-    Job { lines: all }
+    Job::of(all)
 }
 
 pub(crate) fn numbers(name: &str, lines: usize) -> Vec<String> {
@@ -178,7 +178,7 @@ fn a_job_on_the_way_is_the_only_one() {
 fn a_job_that_cannot_be_laid_out_sends_nothing() {
     let desk = Desk::new("generic-80");
     desk.panel.take_bytes();
-    desk.print(1, Job { lines: vec![Line::text("secret"), Line::Image(Bitmap::new(600, 1))] });
+    desk.print(1, Job::of(vec![Line::text("secret"), Line::Image(Bitmap::new(600, 1))]));
     assert!(matches!(desk.wait_done(1), Err(PrintError::Layout(_))));
     assert_eq!(desk.panel.take_bytes(), []);
 }
@@ -204,8 +204,7 @@ fn over_tcp_it_is_the_same() {
         EscPos::open(Box::new(line), Profile::named("epson-tm-t20iii").unwrap(), soon()).unwrap();
     assert_eq!(driver.identity(IdentityText::Model, soon()).unwrap(), "SIM-80");
     let heading = Style::default().bold().sized(Size::Double).aligned(Align::Centre);
-    let job =
-        Job { lines: vec![Line::styled("Saved", heading), Line::pair("Amount", "12.00 €"), Line::Cut] };
+    let job = Job::of(vec![Line::styled("Saved", heading), Line::pair("Amount", "12.00 €"), Line::Cut]);
     assert!(matches!(driver.print(&job, soon()), Ok(PrintProof::Completed)));
     assert_eq!(panel.texts(), [["Saved".to_owned(), format!("Amount{}12.00 €", " ".repeat(35))]]);
     panel.set_paper(Paper::Low);
@@ -219,4 +218,47 @@ fn a_second_line_is_busy_until_the_first_is_closed() {
     assert!(matches!(panel.connect(), Err(DeviceError::Busy)));
     drop(first);
     assert!(panel.connect().is_ok());
+}
+
+/// The paper ended in the middle and nobody refilled: what the citizen holds is a part of a receipt.
+#[test]
+fn a_second_print_says_that_it_is_one() {
+    let limits = Limits { job: Duration::from_millis(600), ..quick() };
+    let desk = Desk::with("epson-tm-t20iii", limits, |line| line);
+    desk.panel.end_paper_after(100);
+    desk.print(1, numbered("line", 20));
+    assert!(matches!(desk.wait_done(1), Err(PrintError::Interrupted { .. })));
+    desk.panel.set_paper(Paper::Ok);
+    desk.wait_status(|status| status.paper == Paper::Ok);
+    let before = desk.words();
+    desk.print(1, numbered("line", 20));
+    assert!(matches!(desk.wait_done(1), Err(PrintError::NotMarked)), "a silent second copy");
+    assert_eq!(desk.words(), before, "nothing comes out by itself, nor unmarked");
+    desk.print(1, numbered("line", 20).copy("Copi"));
+    assert!(matches!(desk.wait_done(1), Ok(PrintProof::Completed)));
+    let words = desk.words().concat();
+    assert_eq!(words.iter().filter(|line| line.trim() == "Copi").count(), 1);
+    let mark = words.iter().position(|line| line.trim() == "Copi").unwrap();
+    assert!(words[mark + 1].chars().all(|symbol| symbol == '─'), "{words:?}");
+    assert_eq!(words[mark + 2..], numbers("line", 20));
+    assert!(words[..mark].iter().all(|line| line.starts_with("line ")), "{words:?}");
+}
+
+/// One picture above 65,535 bytes: four bytes of length, the same dots on paper as in strips.
+#[test]
+fn a_large_picture_goes_in_one_piece_and_looks_the_same() {
+    let mut dots = Bitmap::new(512, 1200);
+    (0..1200).for_each(|y| (0..512).filter(|x| (x * 7 + y * 13) % 31 < 5).for_each(|x| dots.set(x, y)));
+    let job = Job::of(vec![Line::Image(dots), Line::Cut]);
+    let paper = |graphics| {
+        let (printer, panel) = SimPrinter::new(512);
+        let profile = Profile { graphics, ..Profile::named("epson-tm-t88v").unwrap() };
+        let mut driver = EscPos::open(printer.connect().unwrap(), profile, soon()).unwrap();
+        panel.take_bytes();
+        assert!(matches!(driver.print(&job, soon()), Ok(PrintProof::Completed)));
+        let large = panel.take_bytes().windows(3).filter(|window| *window == b"\x1D8L").count();
+        assert_eq!(large, usize::from(graphics));
+        panel.receipts()
+    };
+    assert_eq!(paper(true), paper(false));
 }

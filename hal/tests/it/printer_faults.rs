@@ -137,7 +137,7 @@ fn a_picture_cut_short_does_not_swallow_the_next_job() {
     let mut bitmap = Bitmap::new(576, 120);
     (0..120).for_each(|y| bitmap.set(575, y));
     let (mut driver, panel, _printer) = tripping("generic-80", |panel| panel.set_paper(Paper::Out));
-    let job = Job { lines: vec![Line::Image(bitmap), Line::Cut] };
+    let job = Job::of(vec![Line::Image(bitmap), Line::Cut]);
     let outcome = driver.print(&job, Deadline::after(Duration::from_millis(700)));
     assert!(matches!(outcome, Err(PrintError::Interrupted { .. })), "{outcome:?}");
     panel.set_paper(Paper::Ok);
@@ -275,7 +275,7 @@ fn short_writes_are_looped() {
 fn a_status_question_inside_a_picture_confuses_nobody() {
     let rows = [0x10, 0x04, 0x01, 0x10, 0x04, 0x02].repeat(200);
     let desk = Desk::new("epson-tm-t20iii");
-    desk.print(1, Job { lines: vec![Line::Image(Bitmap::from_rows(48, rows).unwrap()), Line::Cut] });
+    desk.print(1, Job::of(vec![Line::Image(Bitmap::from_rows(48, rows).unwrap()), Line::Cut]));
     assert!(matches!(desk.wait_done(1), Ok(PrintProof::Completed)));
     assert_eq!(desk.handle.status().cover, Cover::Closed);
     assert!(desk.handle.status().troubles().is_empty());

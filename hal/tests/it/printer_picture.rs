@@ -17,34 +17,32 @@ fn receipt() -> Job {
     let centred = Style::default().aligned(Align::Centre);
     let bold = Style::default().bold();
     let right_to_left = |text: &str| Line::styled(text, Style::default());
-    Job {
-        lines: vec![
-            Line::styled("Mairie de Lyon", heading),
-            Line::styled("Borne de services · Hôtel de ville", centred),
-            Line::Feed(1),
-            Line::styled("Changement d’adresse", bold.sized(Size::Tall)),
-            Line::Rule,
-            Line::pair("Reçu le", "23/11/2026 à 22:31"),
-            Line::pair("État", "Enregistré ici"),
-            Line::pair("Montant", "12,50 €"),
-            Line::Rule,
-            Line::text(
-                "Votre demande est enregistrée sur cette borne. Elle sera envoyée dès que la liaison le permet.",
-            ),
-            Line::Feed(1),
-            right_to_left("تم حفظ طلبكم في هذا الجهاز وسيتم إرساله فور عودة الاتصال."),
-            Line::pair("رمز المتابعة", "7K3M-9QXA-42VD-R"),
-            Line::pair("المبلغ", "12,50 €"),
-            Line::styled("خدمات البلدية", heading),
-            Line::Feed(1),
-            Line::text("Mae eich cais wedi’i gadw. Tŷ’r Cyngor, dŵr"),
-            Line::styled("Underlined, and reference", Style::default().underlined()),
-            Line::Qr { data: LINK.to_owned() },
-            Line::styled("7K3M-9QXA-42VD-R", bold.sized(Size::Double).aligned(Align::Centre)),
-            Line::Feed(1),
-            Line::Cut,
-        ],
-    }
+    Job::of(vec![
+        Line::styled("Mairie de Lyon", heading),
+        Line::styled("Borne de services · Hôtel de ville", centred),
+        Line::Feed(1),
+        Line::styled("Changement d’adresse", bold.sized(Size::Tall)),
+        Line::Rule,
+        Line::pair("Reçu le", "23/11/2026 à 22:31"),
+        Line::pair("État", "Enregistré ici"),
+        Line::pair("Montant", "12,50 €"),
+        Line::Rule,
+        Line::text(
+            "Votre demande est enregistrée sur cette borne. Elle sera envoyée dès que la liaison le permet.",
+        ),
+        Line::Feed(1),
+        right_to_left("تم حفظ طلبكم في هذا الجهاز وسيتم إرساله فور عودة الاتصال."),
+        Line::pair("رمز المتابعة", "7K3M-9QXA-42VD-R"),
+        Line::pair("المبلغ", "12,50 €"),
+        Line::styled("خدمات البلدية", heading),
+        Line::Feed(1),
+        Line::text("Mae eich cais wedi’i gadw. Tŷ’r Cyngor, dŵr"),
+        Line::styled("Underlined, and reference", Style::default().underlined()),
+        Line::Qr { data: LINK.to_owned() },
+        Line::styled("7K3M-9QXA-42VD-R", bold.sized(Size::Double).aligned(Align::Centre)),
+        Line::Feed(1),
+        Line::Cut,
+    ])
 }
 
 fn printed(profile: &str) -> Bitmap {

@@ -85,7 +85,10 @@ pub(super) fn printed(event: &printer::Event, job: Option<printer::JobId>) -> Op
             let troubles = match why {
                 PrintError::NotReady(troubles) => troubles.clone(),
                 PrintError::Interrupted { troubles, .. } => troubles.clone(),
-                PrintError::Layout(_) | PrintError::Device(_) | PrintError::Cancelled => BTreeSet::new(),
+                PrintError::Layout(_)
+                | PrintError::Device(_)
+                | PrintError::NotMarked
+                | PrintError::Cancelled => BTreeSet::new(),
             };
             if troubles.contains(&Trouble::CoverOpen) {
                 PrintResult::CoverOpen

@@ -103,7 +103,7 @@ impl Paper {
             }
         }
         lines.extend([Out::Feed(3), Out::Cut]);
-        Job { lines }
+        Job::of(lines)
     }
 }
 

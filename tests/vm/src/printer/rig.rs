@@ -107,7 +107,7 @@ pub(super) fn open(selector: &str, profile: &str) -> Result<(Devices, Heard)> {
 pub(super) fn numbered(name: &str, lines: usize) -> Job {
     let mut all: Vec<Line> = numbers(name, lines).into_iter().map(Line::text).collect();
     all.push(Line::Cut);
-    Job { lines: all }
+    Job::of(all)
 }
 
 pub(super) fn numbers(name: &str, lines: usize) -> Vec<String> {
