@@ -1,7 +1,13 @@
 //! What every device thread needs: a stop signal, a back-off, one line of health, a bounded end.
 //!
+//! ```text
+//! opening -- open -> serve, until it fails or is stopped -- stopped -> end
+//!    ^         |fails                 |fails
+//!    +--------- back-off, health told +
+//! ```
 //! Owns: the thread's life. Promises: health is sent on changes only; a dropped handle waits at most
-//! [`END_WAIT`] for its thread. Never: knows a device.
+//! [`END_WAIT`] for its thread; a device that is away is tried again every [`REOPEN_LAST`] at the latest,
+//! which is the only thing done meanwhile. Never: knows a device.
 
 use crate::device::{Class, DeviceError, Event, EventSink, Health, Trouble};
 use std::{
@@ -138,6 +144,32 @@ fn unsupported_code(class: Class) -> &'static str {
         Class::Pointer => "E-PTR-UNSUPPORTED",
         Class::Scanner => "E-SCN-UNSUPPORTED",
         Class::Keypad => "E-KPD-UNSUPPORTED",
+    }
+}
+
+/// What a thread does with the device it keeps.
+pub(crate) trait Kept<D: ?Sized> {
+    fn stop(&self) -> &Stop;
+
+    fn line(&mut self) -> &mut HealthLine;
+
+    /// From open to loss; `Ok` once stopped. Whoever sees that the device works resets `backoff`, and whatever
+    /// it had is gone with it when this returns.
+    fn session(&mut self, device: Box<D>, backoff: &mut Backoff) -> Result<(), DeviceError>;
+}
+
+/// Opens a device, serves it, and opens it again when it was lost, until stopped.
+pub(crate) fn keep<D: ?Sized>(mut kept: impl Kept<D>, mut open: impl FnMut() -> Result<Box<D>, DeviceError>) {
+    let mut backoff = Backoff::new();
+    kept.line().set(Health::Opening);
+    loop {
+        match open().and_then(|device| kept.session(device, &mut backoff)) {
+            Ok(()) => return,
+            Err(error) => kept.line().failed(&error),
+        }
+        if kept.stop().wait(backoff.next_wait()) {
+            return;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Arming, CardReader, CardStatus, Event, ReaderKind, session::Session}
 use crate::{
     device::{self, Class, DeviceError, EventSink, Health},
     gate::Gate,
-    keeper::{Backoff, HealthLine, Worker, lock},
+    keeper::{Backoff, HealthLine, Kept, Stop, Worker, keep, lock},
 };
 use std::{
     sync::{Arc, Mutex},
@@ -109,13 +109,9 @@ pub fn spawn(
 ) -> CardHandle {
     let shared = Arc::new(Shared::default());
     let (woken, stop) = (shared.clone(), shared.gate.stop.clone());
-    let (inside, heard) = (shared.clone(), sink.clone());
-    let worker = Worker::spawn(
-        "hal-card",
-        stop,
-        move || woken.gate.wake(),
-        move || run(open, options, &inside, &heard),
-    );
+    let line = HealthLine::new(Class::CardReader, sink.clone());
+    let thread = Thread { options, shared: shared.clone(), sink: sink.clone(), line };
+    let worker = Worker::spawn("hal-card", stop, move || woken.gate.wake(), move || keep(thread, open));
     let worker = worker.inspect_err(|error| {
         tracing::error!(%error, "no thread for the card reader");
         HealthLine::new(Class::CardReader, sink).set(Health::Faulted("E-CRD-THREAD"));
@@ -123,37 +119,32 @@ pub fn spawn(
     CardHandle { shared, _worker: worker.ok() }
 }
 
-fn run(
-    mut open: impl FnMut() -> Result<Box<dyn CardReader>, DeviceError>,
+struct Thread {
     options: Options,
-    shared: &Shared,
-    sink: &EventSink,
-) {
-    let mut line = HealthLine::new(Class::CardReader, sink.clone());
-    let mut backoff = Backoff::new();
-    line.set(Health::Opening);
-    loop {
-        let error = match open() {
-            Ok(mut reader) => {
-                shared.attach(reader.as_ref());
-                let mut session = Session::new(options, shared, sink, &mut line);
-                let ended = session.serve(reader.as_mut());
-                if session.worked() {
-                    backoff.reset();
-                }
-                session.lost();
-                shared.detach();
-                ended
-            }
-            Err(error) => Err(error),
-        };
-        match error {
-            Ok(()) => return,
-            Err(error) => line.failed(&error),
+    shared: Arc<Shared>,
+    sink: EventSink,
+    line: HealthLine,
+}
+
+impl Kept<dyn CardReader> for Thread {
+    fn stop(&self) -> &Stop {
+        &self.shared.gate.stop
+    }
+
+    fn line(&mut self) -> &mut HealthLine {
+        &mut self.line
+    }
+
+    fn session(&mut self, mut reader: Box<dyn CardReader>, backoff: &mut Backoff) -> Result<(), DeviceError> {
+        self.shared.attach(reader.as_ref());
+        let mut session = Session::new(self.options, &self.shared, &self.sink, &mut self.line);
+        let ended = session.serve(reader.as_mut());
+        if session.worked() {
+            backoff.reset();
         }
-        if shared.gate.stop.wait(backoff.next_wait()) {
-            return;
-        }
+        session.lost();
+        self.shared.detach();
+        ended
     }
 }
 

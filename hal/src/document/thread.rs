@@ -7,7 +7,7 @@ use super::{Document, DocumentScanner, Event, ScanError, ScanId, Sheet};
 use crate::{
     card::Canceller,
     device::{self, Class, Deadline, DeviceError, EventSink, Health},
-    keeper::{Backoff, HealthLine, Stop, Worker, lock},
+    keeper::{Backoff, HealthLine, Kept, Stop, Worker, keep, lock},
 };
 use std::{
     sync::{Arc, Mutex},
@@ -105,7 +105,8 @@ pub fn spawn(
     let (woken, stop, inside) = (shared.clone(), shared.stop.clone(), shared.clone());
     let line = HealthLine::new(Class::DocumentScanner, sink.clone());
     let heard = sink.clone();
-    let body = move || Thread { shared: inside, sink: heard, line, told: Sheet::Absent }.run(open);
+    let thread = Thread { shared: inside, sink: heard, line, told: Sheet::Absent };
+    let body = move || keep(thread, open);
     let worker = Worker::spawn("hal-document", stop, move || woken.wake(), body).inspect_err(|error| {
         tracing::error!(%error, "no thread for the document scanner");
         HealthLine::new(Class::DocumentScanner, sink).set(Health::Faulted("E-DOC-THREAD"));
@@ -121,31 +122,29 @@ struct Thread {
     told: Sheet,
 }
 
-impl Thread {
-    fn run(mut self, mut open: impl FnMut() -> Result<Box<dyn DocumentScanner>, DeviceError>) {
-        let mut backoff = Backoff::new();
-        self.line.set(Health::Opening);
-        loop {
-            let ended = match open() {
-                Ok(mut scanner) => {
-                    *lock(&self.shared.canceller) = scanner.canceller();
-                    let ended = self.serve(scanner.as_mut(), &mut backoff);
-                    *lock(&self.shared.canceller) = None;
-                    self.lost();
-                    ended
-                }
-                Err(error) => Err(error),
-            };
-            match ended {
-                Ok(()) => return,
-                Err(error) => self.line.failed(&error),
-            }
-            if self.shared.stop.wait(backoff.next_wait()) {
-                return;
-            }
-        }
+impl Kept<dyn DocumentScanner> for Thread {
+    fn stop(&self) -> &Stop {
+        &self.shared.stop
     }
 
+    fn line(&mut self) -> &mut HealthLine {
+        &mut self.line
+    }
+
+    fn session(
+        &mut self,
+        mut scanner: Box<dyn DocumentScanner>,
+        backoff: &mut Backoff,
+    ) -> Result<(), DeviceError> {
+        *lock(&self.shared.canceller) = scanner.canceller();
+        let ended = self.serve(scanner.as_mut(), backoff);
+        *lock(&self.shared.canceller) = None;
+        self.lost();
+        ended
+    }
+}
+
+impl Thread {
     /// Runs until stopped (`Ok`) or the scanner fails.
     fn serve(&mut self, scanner: &mut dyn DocumentScanner, backoff: &mut Backoff) -> Result<(), DeviceError> {
         let mut sheet = scanner.status(Deadline::after(STATUS_WAIT))?;

@@ -8,7 +8,7 @@ use crate::{
     device::{self, Class, Deadline, DeviceError, EventSink, Health, Trouble},
     gate::Gate,
     input::now_us,
-    keeper::{Backoff, HealthLine, Worker, lock},
+    keeper::{Backoff, HealthLine, Kept, Stop, Worker, keep, lock},
     keys::{Action, Fed, KeyEvent, KeySource, Storm, Tracker},
     wedge::until,
 };
@@ -70,7 +70,7 @@ pub fn spawn(
         shut_out: BTreeSet::new(),
         sink: sink.clone(),
     };
-    let worker = Worker::spawn("hal-keypad", stop, move || woken.gate.wake(), move || thread.run(open));
+    let worker = Worker::spawn("hal-keypad", stop, move || woken.gate.wake(), move || keep(thread, open));
     let worker = worker.inspect_err(|error| {
         tracing::error!(%error, "no thread for the keypad");
         HealthLine::new(Class::Keypad, sink).set(Health::Faulted("E-KPD-THREAD"));
@@ -89,32 +89,26 @@ struct Thread {
     sink: EventSink,
 }
 
-impl Thread {
-    fn run(mut self, mut open: impl FnMut() -> Result<Box<dyn KeySource>, DeviceError>) {
-        let mut backoff = Backoff::new();
-        self.line.set(Health::Opening);
-        loop {
-            let ended = match open() {
-                Ok(mut source) => {
-                    self.shared.gate.attach(source.canceller());
-                    backoff.reset();
-                    let ended = self.serve(source.as_mut());
-                    self.shared.gate.attach(None);
-                    self.lost();
-                    ended
-                }
-                Err(error) => Err(error),
-            };
-            match ended {
-                Ok(()) => return,
-                Err(error) => self.line.failed(&error),
-            }
-            if self.shared.gate.stop.wait(backoff.next_wait()) {
-                return;
-            }
-        }
+impl Kept<dyn KeySource> for Thread {
+    fn stop(&self) -> &Stop {
+        &self.shared.gate.stop
     }
 
+    fn line(&mut self) -> &mut HealthLine {
+        &mut self.line
+    }
+
+    fn session(&mut self, mut source: Box<dyn KeySource>, backoff: &mut Backoff) -> Result<(), DeviceError> {
+        self.shared.gate.attach(source.canceller());
+        backoff.reset();
+        let ended = self.serve(source.as_mut());
+        self.shared.gate.attach(None);
+        self.lost();
+        ended
+    }
+}
+
+impl Thread {
     /// Runs until stopped (`Ok`) or the keypad fails.
     fn serve(&mut self, source: &mut dyn KeySource) -> Result<(), DeviceError> {
         while !self.shared.gate.stop.raised() {

@@ -8,7 +8,7 @@ use crate::{
     device::{self, Class, Deadline, DeviceError, EventSink, Health, Trouble},
     gate::Gate,
     input::now_us,
-    keeper::{Backoff, HealthLine, Worker},
+    keeper::{Backoff, HealthLine, Kept, Stop, Worker, keep},
     keys::Storm,
     wedge::until,
 };
@@ -61,7 +61,7 @@ pub fn spawn(
         storm: Storm::new(SCANS_PER_SECOND_MAX),
         sink: sink.clone(),
     };
-    let worker = Worker::spawn("hal-scanner", stop, move || woken.wake(), move || thread.run(open));
+    let worker = Worker::spawn("hal-scanner", stop, move || woken.wake(), move || keep(thread, open));
     let worker = worker.inspect_err(|error| {
         tracing::error!(%error, "no thread for the scanner");
         HealthLine::new(Class::Scanner, sink).set(Health::Faulted("E-SCN-THREAD"));
@@ -77,31 +77,25 @@ struct Thread {
     sink: EventSink,
 }
 
-impl Thread {
-    fn run(mut self, mut open: impl FnMut() -> Result<Box<dyn Scanner>, DeviceError>) {
-        let mut backoff = Backoff::new();
-        self.line.set(Health::Opening);
-        loop {
-            let ended = match open() {
-                Ok(mut scanner) => {
-                    self.gate.attach(scanner.canceller());
-                    backoff.reset();
-                    let ended = self.serve(scanner.as_mut());
-                    self.gate.attach(None);
-                    ended
-                }
-                Err(error) => Err(error),
-            };
-            match ended {
-                Ok(()) => return,
-                Err(error) => self.line.failed(&error),
-            }
-            if self.gate.stop.wait(backoff.next_wait()) {
-                return;
-            }
-        }
+impl Kept<dyn Scanner> for Thread {
+    fn stop(&self) -> &Stop {
+        &self.gate.stop
     }
 
+    fn line(&mut self) -> &mut HealthLine {
+        &mut self.line
+    }
+
+    fn session(&mut self, mut scanner: Box<dyn Scanner>, backoff: &mut Backoff) -> Result<(), DeviceError> {
+        self.gate.attach(scanner.canceller());
+        backoff.reset();
+        let ended = self.serve(scanner.as_mut());
+        self.gate.attach(None);
+        ended
+    }
+}
+
+impl Thread {
     /// Runs until stopped (`Ok`) or the scanner fails.
     fn serve(&mut self, scanner: &mut dyn Scanner) -> Result<(), DeviceError> {
         while !self.gate.stop.raised() {

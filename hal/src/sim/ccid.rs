@@ -317,13 +317,20 @@ impl CcidPipe for SimPipe {
 
     fn receive(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<usize, DeviceError> {
         let packet = self.model.packet;
-        let came = self.panel.wait(deadline, |bench| {
-            if let Err(gone) = self.plugged(bench) {
-                return Some(Err(gone));
+        loop {
+            let due = self.panel.change(|bench| bench.machine.outbox.front().and_then(Message::due));
+            let came = self.panel.wait(due.map_or(deadline, |due| due.min(deadline)), |bench| {
+                if let Err(gone) = self.plugged(bench) {
+                    return Some(Err(gone));
+                }
+                transfer(bench, buffer, packet)
+            });
+            match came {
+                Some(came) => return came,
+                None if deadline.passed() => return Err(DeviceError::TimedOut),
+                None => {}
             }
-            transfer(bench, buffer, packet)
-        });
-        came.unwrap_or(Err(DeviceError::TimedOut))
+        }
     }
 
     fn notice(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<Told, DeviceError> {
@@ -341,6 +348,7 @@ impl CcidPipe for SimPipe {
                     | Fault::Slow(_)
                     | Fault::NeverDone
                     | Fault::Late(_)
+                    | Fault::Pause(_)
                     | Fault::Silent
                     | Fault::WrongSeq(_)
                     | Fault::Cut

@@ -3,7 +3,10 @@
 //! Promises: a fault happens once, where it was armed for; later messages find the reader well again unless
 //! its cable is out.
 
-use super::{ccid::Bench, ccid_machine::Message};
+use super::{
+    ccid::Bench,
+    ccid_machine::{Machine, Message},
+};
 use crate::{
     card::ccid::frame::{Command, Outcome, SlotError},
     device::Deadline,
@@ -55,6 +58,8 @@ pub enum Fault {
     NeverDone,
     /// The card asks for ten times its time, and answers after so many milliseconds.
     Late(u64),
+    /// The reader says nothing for so many milliseconds, then answers.
+    Pause(u64),
     /// The reader says nothing.
     Silent,
     /// Bytes of no message come first.
@@ -118,13 +123,11 @@ impl Fault {
                 machine.take(message);
             }
             Self::Late(after_ms) => {
-                machine.take(message);
-                let Some(Message::Now(answer)) = machine.outbox.pop_back() else { return };
                 let more = machine.reply(seq, Outcome::MoreTime(10));
                 machine.outbox.push_back(Message::Now(more));
-                let due = Deadline::after(Duration::from_millis(after_ms));
-                machine.outbox.push_back(Message::Later(due, answer));
+                answer_later(machine, message, after_ms);
             }
+            Self::Pause(after_ms) => answer_later(machine, message, after_ms),
             Self::NeverDone => {
                 machine.note(message);
                 for at in 1..=EXTENSIONS {
@@ -173,4 +176,12 @@ impl Fault {
             }
         }
     }
+}
+
+/// Lets the answer to `message` come only after so many milliseconds.
+fn answer_later(machine: &mut Machine, message: &[u8], after_ms: u64) {
+    machine.take(message);
+    let Some(Message::Now(answer)) = machine.outbox.pop_back() else { return };
+    let due = Deadline::after(Duration::from_millis(after_ms));
+    machine.outbox.push_back(Message::Later(due, answer));
 }

@@ -30,6 +30,16 @@ pub(super) enum Message {
     Unplug,
 }
 
+impl Message {
+    /// When it comes, if not at once.
+    pub(super) fn due(&self) -> Option<Deadline> {
+        match self {
+            Self::Later(due, _) => Some(*due),
+            Self::Now(_) | Self::Stall | Self::Unplug => None,
+        }
+    }
+}
+
 struct Card {
     chip: Chip,
     t1: T1Card,

@@ -98,7 +98,7 @@ fn expected(phase: Phase, fault: Fault) -> End {
         Fault::Mute => End::Mute,
         Fault::HardwareError if matches!(phase, Phase::Idle | Phase::Asking) => End::Well,
         Fault::HardwareError => End::Nonsense,
-        Fault::Slow(_) | Fault::Late(_) | Fault::Garbage => End::Well,
+        Fault::Slow(_) | Fault::Late(_) | Fault::Pause(_) | Fault::Garbage => End::Well,
         Fault::WrongSeq(count) if count <= 10 || idle => End::Well,
         Fault::WrongSeq(_) => End::Nonsense,
         Fault::NeverDone | Fault::Silent | Fault::Cut if idle => End::Well,

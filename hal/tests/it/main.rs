@@ -16,6 +16,8 @@ mod desk;
 mod document;
 #[cfg(feature = "sim")]
 mod keypad;
+#[cfg(feature = "sim")]
+mod matrix;
 mod pointer;
 #[cfg(feature = "sim")]
 mod printer;
