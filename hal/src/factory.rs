@@ -165,6 +165,18 @@ static DRIVERS: &[Driver] = &[
         takes: |selector| matches!(selector, Selector::Node(_)),
         open: Open::Keypad(|config, _| typing::keypad(config)),
     },
+    #[cfg(feature = "recording")]
+    Driver {
+        name: "replay",
+        takes: |selector| matches!(selector, Selector::Replay(_)),
+        open: Open::Printer(|config, _| opener::replayed::printer(&config.selector)),
+    },
+    #[cfg(feature = "recording")]
+    Driver {
+        name: "replay",
+        takes: |selector| matches!(selector, Selector::Replay(_)),
+        open: Open::Chip(|config, _| opener::replayed::chip(&config.selector)),
+    },
     #[cfg(feature = "sim")]
     Driver {
         name: "sim:printer",
@@ -305,6 +317,24 @@ pub fn card_reader(config: &CardConfig, site: &Site) -> Result<Opener<dyn CardRe
         Open::Printer(_) | Open::Document(_) | Open::Pointer(_) | Open::Scanner(_) | Open::Keypad(_) => {
             Err(ConfigError::class(AT_CARD))
         }
+    }
+}
+
+/// What opens a chip card reader's end points, for whoever records them.
+///
+/// # Errors
+/// What is wrong with its table; a reader of stripes has no end points.
+#[cfg(feature = "recording")]
+pub fn chip_pipe(config: &CardConfig, site: &Site) -> Result<Opener<dyn CcidPipe>, ConfigError> {
+    config.check().map_err(|why| ConfigError::new(AT_CARD, why))?;
+    match &find(Class::CardReader, &config.selector, AT_CARD)?.open {
+        Open::Chip(open) => open(config, site).map_err(|why| ConfigError::new(AT_CARD, why)),
+        Open::Card(_)
+        | Open::Printer(_)
+        | Open::Document(_)
+        | Open::Pointer(_)
+        | Open::Scanner(_)
+        | Open::Keypad(_) => Err(ConfigError::new(AT_CARD, "only a chip card reader can be recorded")),
     }
 }
 

@@ -128,3 +128,26 @@ pub(super) mod simulated {
         Ok(sim::pointer::connect(&world(site)?, &name, config.options(), sink))
     }
 }
+
+#[cfg(feature = "recording")]
+pub(super) mod replayed {
+    //! A recording in place of a device, from its beginning at each opening.
+
+    use super::*;
+    use crate::recording::Replay;
+
+    fn replay(selector: &Selector) -> Result<Replay, String> {
+        let Selector::Replay(file) = selector else { return Err("not replay:file".to_owned()) };
+        Replay::load(file).map_err(|error| error.to_string())
+    }
+
+    pub(in super::super) fn printer(selector: &Selector) -> Result<Opener<dyn Transport>, String> {
+        let replay = replay(selector)?;
+        Ok(Box::new(move || replay.line()))
+    }
+
+    pub(in super::super) fn chip(selector: &Selector) -> Result<Opener<dyn CcidPipe>, String> {
+        let replay = replay(selector)?;
+        Ok(Box::new(move || replay.pipe()))
+    }
+}
