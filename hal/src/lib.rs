@@ -11,6 +11,7 @@
 //! Never: knows what a kiosk, a service or a citizen is; speaks words (only codes); logs card data.
 
 pub mod card;
+pub mod counters;
 pub mod device;
 pub mod document;
 pub mod factory;

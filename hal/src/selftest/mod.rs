@@ -220,7 +220,7 @@ fn code(error: &DeviceError) -> String {
 }
 
 /// An enum's value as a code, such as `NeedsReset` as `needs-reset`.
-fn spell(value: impl std::fmt::Debug) -> String {
+pub(crate) fn spell(value: impl std::fmt::Debug) -> String {
     let mut code = String::new();
     for letter in format!("{value:?}").chars() {
         if letter.is_ascii_uppercase() && !code.is_empty() {

@@ -11,6 +11,8 @@ mod ccid_faults;
 #[cfg(all(feature = "sim", feature = "recording"))]
 mod ccid_recorded;
 #[cfg(feature = "sim")]
+mod counters;
+#[cfg(feature = "sim")]
 mod desk;
 #[cfg(feature = "sim")]
 mod document;
