@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn usb(selector: &Selector) -> Result<Usb, Box<dyn Error>> {
     match selector {
         Selector::Usb { vendor, product, serial } => Ok(Usb::open(*vendor, *product, serial.as_deref())?),
-        Selector::Node(_) | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) => {
+        Selector::Node(_) | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) | Selector::Replay(_) => {
             Err("only a USB printer has this".into())
         }
     }
@@ -66,7 +66,7 @@ fn open(selector: &Selector) -> Result<Box<dyn Transport>, Box<dyn Error>> {
         Selector::Node(path) => Box::new(Serial::open(path, Settings::default())?),
         Selector::Tcp(host) => Box::new(Tcp::open(host, Deadline::after(ASK_LIMIT))?),
         Selector::File(path) => Box::new(WriteOnly::open(path)?),
-        Selector::Sim(_) => return Err("a simulated printer stands in the demo".into()),
+        Selector::Sim(_) | Selector::Replay(_) => return Err("a simulated printer stands in the demo".into()),
     })
 }
 

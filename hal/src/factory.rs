@@ -34,38 +34,31 @@
 //! only unplugged is no error, its health says so and it is found when it comes. Never: guesses a device.
 
 mod config;
+mod list;
+mod opener;
 mod typing;
 
 pub use config::{
     CardConfig, Config, ConfigError, DocumentConfig, KeypadConfig, PointerConfig, PrinterConfig,
     ScannerConfig, Speaks,
 };
+pub use list::{Found, list};
+pub use opener::Opener;
 
 #[cfg(feature = "sim")]
 use crate::sim;
 use crate::{
-    card::{self, CardHandle, CardReader, ccid::CcidReader},
-    device::Deadline,
+    card::{self, CardHandle, CardReader, ccid::CcidPipe},
     device::{Class, EventSink},
     document::DocumentHandle,
-    keypad::KeypadHandle,
-    keys,
-    pointer::{self, PointerHandle},
+    keypad::{self, KeypadHandle},
+    keys::KeySource,
+    pointer::PointerHandle,
     printer::{self, PrinterHandle, Profile},
     scanner::ScannerHandle,
     selector::Selector,
-    transport::{
-        Transport,
-        file::WriteOnly,
-        serial::{self, Serial},
-        tcp::Tcp,
-        usb::{self, Usb},
-    },
+    transport::Transport,
 };
-use std::{path::PathBuf, time::Duration};
-
-/// Connecting to a network printer, or to a chip card reader, takes no longer.
-const CONNECT_WAIT: Duration = Duration::from_secs(3);
 
 /// What drivers need to know beyond the config.
 #[derive(Clone, Default)]
@@ -99,21 +92,25 @@ struct Driver {
     open: Open,
 }
 
+/// What a device of this config is opened by, or what is wrong with the config.
+type Prepare<C, T> = fn(&C, &Site) -> Result<Opener<T>, String>;
+
 #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the only drivers of a class are simulated"))]
 enum Open {
-    Printer(fn(&PrinterConfig, Profile, &Site, EventSink) -> Result<PrinterHandle, String>),
-    Card(fn(&CardConfig, &Site, EventSink) -> Result<CardHandle, String>),
+    Printer(Prepare<PrinterConfig, dyn Transport>),
+    Chip(Prepare<CardConfig, dyn CcidPipe>),
+    Card(Prepare<CardConfig, dyn CardReader>),
     Document(fn(&DocumentConfig, &Site, EventSink) -> Result<DocumentHandle, String>),
     Pointer(fn(&PointerConfig, &Site, EventSink) -> Result<PointerHandle, String>),
     Scanner(fn(&ScannerConfig, &Site, EventSink) -> Result<ScannerHandle, String>),
-    Keypad(fn(&KeypadConfig, &Site, EventSink) -> Result<KeypadHandle, String>),
+    Keypad(Prepare<KeypadConfig, dyn KeySource>),
 }
 
 impl Driver {
     fn class(&self) -> Class {
         match self.open {
             Open::Printer(_) => Class::ReceiptPrinter,
-            Open::Card(_) => Class::CardReader,
+            Open::Chip(_) | Open::Card(_) => Class::CardReader,
             Open::Document(_) => Class::DocumentScanner,
             Open::Pointer(_) => Class::Pointer,
             Open::Scanner(_) => Class::Scanner,
@@ -122,33 +119,41 @@ impl Driver {
     }
 }
 
+const AT_PRINTER: &str = "devices.printer";
+const AT_CARD: &str = "devices.card_reader";
+const AT_KEYPAD: &str = "devices.keypad";
+
 /// Every driver there is.
 static DRIVERS: &[Driver] = &[
     Driver {
         name: "usb",
         takes: |selector| matches!(selector, Selector::Usb { .. }),
-        open: Open::Printer(usb_printer),
+        open: Open::Printer(opener::usb),
     },
     Driver {
         name: "serial",
         takes: |selector| matches!(selector, Selector::Node(_)),
-        open: Open::Printer(serial_printer),
+        open: Open::Printer(opener::serial),
     },
-    Driver { name: "tcp", takes: |selector| matches!(selector, Selector::Tcp(_)), open: Open::Printer(tcp) },
+    Driver {
+        name: "tcp",
+        takes: |selector| matches!(selector, Selector::Tcp(_)),
+        open: Open::Printer(opener::tcp),
+    },
     Driver {
         name: "file",
         takes: |selector| matches!(selector, Selector::File(_)),
-        open: Open::Printer(file),
+        open: Open::Printer(opener::file),
     },
     Driver {
         name: "evdev",
         takes: |selector| matches!(selector, Selector::Node(_)),
-        open: Open::Pointer(evdev),
+        open: Open::Pointer(opener::evdev),
     },
     Driver {
         name: "stripe",
         takes: |selector| matches!(selector, Selector::Node(_)),
-        open: Open::Card(|config, _, sink| typing::swipe(config, sink)),
+        open: Open::Card(|config, _| typing::swipe(config)),
     },
     Driver {
         name: "barcode",
@@ -158,48 +163,74 @@ static DRIVERS: &[Driver] = &[
     Driver {
         name: "keys",
         takes: |selector| matches!(selector, Selector::Node(_)),
-        open: Open::Keypad(|config, _, sink| typing::keypad(config, sink)),
+        open: Open::Keypad(|config, _| typing::keypad(config)),
+    },
+    #[cfg(feature = "recording")]
+    Driver {
+        name: "replay",
+        takes: |selector| matches!(selector, Selector::Replay(_)),
+        open: Open::Printer(|config, _| opener::replayed::printer(&config.selector)),
+    },
+    #[cfg(feature = "recording")]
+    Driver {
+        name: "replay",
+        takes: |selector| matches!(selector, Selector::Replay(_)),
+        open: Open::Chip(|config, _| opener::replayed::chip(&config.selector)),
     },
     #[cfg(feature = "sim")]
     Driver {
         name: "sim:printer",
-        takes: |selector| is_sim(selector, "printer"),
-        open: Open::Printer(sim_printer),
+        takes: |selector| opener::is_sim(selector, "printer"),
+        open: Open::Printer(opener::simulated::printer),
     },
     Driver {
         name: "ccid",
         takes: |selector| matches!(selector, Selector::Usb { .. }),
-        open: Open::Card(ccid),
+        open: Open::Chip(opener::chip),
     },
     #[cfg(feature = "sim")]
-    Driver { name: "sim:ccid", takes: |selector| is_sim(selector, "ccid"), open: Open::Card(sim_ccid) },
+    Driver {
+        name: "sim:ccid",
+        takes: |selector| opener::is_sim(selector, "ccid"),
+        open: Open::Chip(opener::simulated::chip),
+    },
     #[cfg(feature = "sim")]
-    Driver { name: "sim:card", takes: |selector| is_sim(selector, "card"), open: Open::Card(sim_card) },
+    Driver {
+        name: "sim:card",
+        takes: |selector| opener::is_sim(selector, "card"),
+        open: Open::Card(opener::simulated::card),
+    },
     #[cfg(feature = "sim")]
     Driver {
         name: "sim:document",
-        takes: |selector| is_sim(selector, "document"),
-        open: Open::Document(sim_document),
+        takes: |selector| opener::is_sim(selector, "document"),
+        open: Open::Document(opener::simulated::document),
     },
     #[cfg(feature = "sim")]
-    Driver { name: "sim:touch", takes: |selector| is_sim(selector, "touch"), open: Open::Pointer(sim_touch) },
+    Driver {
+        name: "sim:touch",
+        takes: |selector| opener::is_sim(selector, "touch"),
+        open: Open::Pointer(opener::simulated::touch),
+    },
     #[cfg(feature = "sim")]
     Driver {
         name: "sim:swipe",
-        takes: |selector| is_sim(selector, "swipe"),
-        open: Open::Card(|config, site, sink| typing::simulated::swipe(config, world(site)?, sink)),
+        takes: |selector| opener::is_sim(selector, "swipe"),
+        open: Open::Card(|config, site| typing::simulated::swipe(config, opener::world(site)?)),
     },
     #[cfg(feature = "sim")]
     Driver {
         name: "sim:scanner",
-        takes: |selector| is_sim(selector, "scanner"),
-        open: Open::Scanner(|config, site, sink| typing::simulated::scanner(config, world(site)?, sink)),
+        takes: |selector| opener::is_sim(selector, "scanner"),
+        open: Open::Scanner(|config, site, sink| {
+            typing::simulated::scanner(config, opener::world(site)?, sink)
+        }),
     },
     #[cfg(feature = "sim")]
     Driver {
         name: "sim:keypad",
-        takes: |selector| is_sim(selector, "keypad"),
-        open: Open::Keypad(|config, site, sink| typing::simulated::keypad(config, world(site)?, sink)),
+        takes: |selector| opener::is_sim(selector, "keypad"),
+        open: Open::Keypad(|config, site| typing::simulated::keypad(config, opener::world(site)?)),
     },
 ];
 
@@ -210,47 +241,34 @@ static DRIVERS: &[Driver] = &[
 pub fn open(config: &Config, site: &Site, sink: &EventSink) -> Result<Devices, ConfigError> {
     let mut devices = Devices::default();
     if let Some(printer) = &config.printer {
-        let at = "devices.printer";
-        let Open::Printer(open) = find(Class::ReceiptPrinter, &printer.selector, at)? else {
-            return Err(ConfigError::class(at));
-        };
-        let profile = Profile::named(&printer.profile).map_err(|error| ConfigError::new(at, error))?;
-        printer.check_line(&profile).map_err(|why| ConfigError::new(at, why))?;
-        let opened = open(printer, profile, site, sink.clone());
-        devices.printer = Some(opened.map_err(|why| ConfigError::new(at, why))?);
+        let (line, profile) = printer_line(printer, site)?;
+        devices.printer = Some(printer::spawn(line, profile, sink.clone()));
     }
     if let Some(card) = &config.card_reader {
-        let at = "devices.card_reader";
-        let Open::Card(open) = find(Class::CardReader, &card.selector, at)? else {
-            return Err(ConfigError::class(at));
-        };
-        card.check().map_err(|why| ConfigError::new(at, why))?;
-        devices.card = Some(open(card, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
+        devices.card = Some(card::spawn(card_reader(card, site)?, card.options(), sink.clone()));
     }
     if let Some(document) = &config.document_scanner {
         let at = "devices.document_scanner";
-        let Open::Document(open) = find(Class::DocumentScanner, &document.selector, at)? else {
+        let Open::Document(open) = find(Class::DocumentScanner, &document.selector, at)?.open else {
             return Err(ConfigError::class(at));
         };
         devices.document = Some(open(document, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
     }
     if let Some(scanner) = &config.scanner {
         let at = "devices.scanner";
-        let Open::Scanner(open) = find(Class::Scanner, &scanner.selector, at)? else {
+        let Open::Scanner(open) = find(Class::Scanner, &scanner.selector, at)?.open else {
             return Err(ConfigError::class(at));
         };
         devices.scanner = Some(open(scanner, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
     }
     if let Some(keypad) = &config.keypad {
-        let at = "devices.keypad";
-        let Open::Keypad(open) = find(Class::Keypad, &keypad.selector, at)? else {
-            return Err(ConfigError::class(at));
-        };
-        devices.keypad = Some(open(keypad, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
+        let at = AT_KEYPAD;
+        let map = typing::key_map(keypad).map_err(|why| ConfigError::new(at, why))?;
+        devices.keypad = Some(keypad::spawn(map, key_source(keypad, site)?, sink.clone()));
     }
     for pointer in &config.pointers {
         let at = "devices.pointer";
-        let Open::Pointer(open) = find(Class::Pointer, &pointer.selector, at)? else {
+        let Open::Pointer(open) = find(Class::Pointer, &pointer.selector, at)?.open else {
             return Err(ConfigError::class(at));
         };
         devices.pointers.push(open(pointer, site, sink.clone()).map_err(|why| ConfigError::new(at, why))?);
@@ -258,185 +276,82 @@ pub fn open(config: &Config, site: &Site, sink: &EventSink) -> Result<Devices, C
     Ok(devices)
 }
 
-fn find(class: Class, selector: &Selector, at: &str) -> Result<&'static Open, ConfigError> {
+fn find(class: Class, selector: &Selector, at: &str) -> Result<&'static Driver, ConfigError> {
     let of_class = || DRIVERS.iter().filter(|driver| driver.class() == class);
     let driver = of_class().find(|driver| (driver.takes)(selector));
-    driver.map(|driver| &driver.open).ok_or_else(|| {
+    driver.ok_or_else(|| {
         let known: Vec<_> = of_class().map(|driver| driver.name).collect();
         let known = if known.is_empty() { "none in this build".to_owned() } else { known.join(", ") };
         ConfigError::new(at, format!("no driver takes '{selector}' (there are: {known})"))
     })
 }
 
-/// A device that is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// How a config names it.
-    pub selector: Selector,
-    /// What it is, as far as it could be asked.
-    pub class: Class,
-    /// Which driver would take it.
-    pub driver: &'static str,
-    /// What it calls itself, or why it could not be asked, such as a missing permission.
-    pub name: Result<String, String>,
-}
-
-/// Devices on this machine that a driver here would take, those that may not be opened included. That it is
-/// a printer which hangs on a serial port is for whoever plugged it in to know. What looks like a keyboard is
-/// listed once, as a keypad: a scanner or a stripe reader that types looks the same.
-#[must_use]
-pub fn list() -> Vec<Found> {
-    let pointer = |listed: pointer::evdev::Listed| Found {
-        selector: Selector::Node(listed.path),
-        class: Class::Pointer,
-        driver: "evdev",
-        name: listed.name,
-    };
-    let usb = |class: Class, driver: &'static str| {
-        move |usb::find::Listed { vendor, product, serial, name }: usb::find::Listed| Found {
-            selector: Selector::Usb { vendor, product, serial },
-            class,
-            driver,
-            name,
-        }
-    };
-    let serial = |listed: serial::Listed| Found {
-        selector: Selector::Node(listed.path),
-        class: Class::ReceiptPrinter,
-        driver: "serial",
-        name: listed.name,
-    };
-    let keypad = |(path, name): (PathBuf, String)| Found {
-        selector: Selector::Node(path),
-        class: Class::Keypad,
-        driver: "keys",
-        name: Ok(name),
-    };
-    let readers = card::ccid::usb::list().into_iter().map(usb(Class::CardReader, "ccid"));
-    let printers = usb::find::list()
-        .into_iter()
-        .map(usb(Class::ReceiptPrinter, "usb"))
-        .chain(serial::list().into_iter().map(serial));
-    let pointers = pointer::evdev::list().into_iter().map(pointer);
-    printers.chain(readers).chain(pointers).chain(keys::list().into_iter().map(keypad)).collect()
-}
-
-fn usb_printer(
+/// What opens the line to a receipt printer, and what model is at its end.
+///
+/// # Errors
+/// What is wrong with its table.
+pub fn printer_line(
     config: &PrinterConfig,
-    profile: Profile,
-    _site: &Site,
-    sink: EventSink,
-) -> Result<PrinterHandle, String> {
-    let Selector::Usb { vendor, product, serial } = config.selector.clone() else {
-        return Err("not VID:PID[:SERIAL]".to_owned());
+    site: &Site,
+) -> Result<(Opener<dyn Transport>, Profile), ConfigError> {
+    let wrong = |why: String| ConfigError::new(AT_PRINTER, why);
+    let Open::Printer(open) = &find(Class::ReceiptPrinter, &config.selector, AT_PRINTER)?.open else {
+        return Err(ConfigError::class(AT_PRINTER));
     };
-    let open = move || {
-        let line = Usb::open(vendor, product, serial.as_deref())?;
-        Ok(Box::new(line) as Box<dyn Transport>)
-    };
-    Ok(printer::spawn(open, profile, sink))
+    let profile = Profile::named(&config.profile).map_err(|error| wrong(error.to_string()))?;
+    config.check_line(&profile).map_err(wrong)?;
+    Ok((open(config, site).map_err(wrong)?, profile))
 }
 
-fn serial_printer(
-    config: &PrinterConfig,
-    profile: Profile,
-    _site: &Site,
-    sink: EventSink,
-) -> Result<PrinterHandle, String> {
-    let Selector::Node(path) = config.selector.clone() else { return Err("not /dev/...".to_owned()) };
-    let settings = config.serial();
-    let open = move || Ok(Box::new(Serial::open(&path, settings)?) as Box<dyn Transport>);
-    Ok(printer::spawn(open, profile, sink))
-}
-
-fn tcp(
-    config: &PrinterConfig,
-    profile: Profile,
-    _site: &Site,
-    sink: EventSink,
-) -> Result<PrinterHandle, String> {
-    let Selector::Tcp(host) = config.selector.clone() else { return Err("not tcp://host:port".to_owned()) };
-    let open = move || {
-        let line = Tcp::open(&host, Deadline::after(CONNECT_WAIT))?;
-        Ok(Box::new(line) as Box<dyn Transport>)
-    };
-    Ok(printer::spawn(open, profile, sink))
-}
-
-fn file(
-    config: &PrinterConfig,
-    profile: Profile,
-    _site: &Site,
-    sink: EventSink,
-) -> Result<PrinterHandle, String> {
-    let Selector::File(path) = config.selector.clone() else { return Err("not file:///path".to_owned()) };
-    let open = move || Ok(Box::new(WriteOnly::open(&path)?) as Box<dyn Transport>);
-    Ok(printer::spawn(open, profile, sink))
-}
-
-fn evdev(config: &PointerConfig, _site: &Site, sink: EventSink) -> Result<PointerHandle, String> {
-    match &config.selector {
-        Selector::Node(path) => {
-            pointer::evdev::spawn(path.clone(), config.options(), sink).map_err(|error| error.to_string())
-        }
-        Selector::Usb { .. } | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) => {
-            Err("not a device node".to_owned())
+/// What opens a card reader.
+///
+/// # Errors
+/// What is wrong with its table.
+pub fn card_reader(config: &CardConfig, site: &Site) -> Result<Opener<dyn CardReader>, ConfigError> {
+    let wrong = |why: String| ConfigError::new(AT_CARD, why);
+    let driver = find(Class::CardReader, &config.selector, AT_CARD)?;
+    config.check().map_err(wrong)?;
+    match &driver.open {
+        Open::Card(open) => open(config, site).map_err(wrong),
+        Open::Chip(open) => Ok(opener::chip_reader(open(config, site).map_err(wrong)?, config.chip_kind())),
+        Open::Printer(_) | Open::Document(_) | Open::Pointer(_) | Open::Scanner(_) | Open::Keypad(_) => {
+            Err(ConfigError::class(AT_CARD))
         }
     }
 }
 
-fn ccid(config: &CardConfig, _site: &Site, sink: EventSink) -> Result<CardHandle, String> {
-    let (selector, kind) = (config.selector.clone(), config.chip_kind());
-    let Selector::Usb { vendor, product, serial } = selector else { return Err("not VID:PID".to_owned()) };
-    let open = move || {
-        let pipe = card::ccid::usb::open(vendor, product, serial.as_deref())?;
-        let reader = CcidReader::open(Box::new(pipe), kind, Deadline::after(CONNECT_WAIT))?;
-        Ok(Box::new(reader) as Box<dyn CardReader>)
+/// What opens a chip card reader's end points, for whoever records them.
+///
+/// # Errors
+/// What is wrong with its table; a reader of stripes has no end points.
+#[cfg(feature = "recording")]
+pub fn chip_pipe(config: &CardConfig, site: &Site) -> Result<Opener<dyn CcidPipe>, ConfigError> {
+    config.check().map_err(|why| ConfigError::new(AT_CARD, why))?;
+    match &find(Class::CardReader, &config.selector, AT_CARD)?.open {
+        Open::Chip(open) => open(config, site).map_err(|why| ConfigError::new(AT_CARD, why)),
+        Open::Card(_)
+        | Open::Printer(_)
+        | Open::Document(_)
+        | Open::Pointer(_)
+        | Open::Scanner(_)
+        | Open::Keypad(_) => Err(ConfigError::new(AT_CARD, "only a chip card reader can be recorded")),
+    }
+}
+
+/// What opens a keypad's keys, before a map says what they mean.
+///
+/// # Errors
+/// What is wrong with its table; a map is not looked at.
+pub fn key_source(config: &KeypadConfig, site: &Site) -> Result<Opener<dyn KeySource>, ConfigError> {
+    let Open::Keypad(open) = &find(Class::Keypad, &config.selector, AT_KEYPAD)?.open else {
+        return Err(ConfigError::class(AT_KEYPAD));
     };
-    Ok(card::spawn(open, config.options(), sink))
+    open(config, site).map_err(|why| ConfigError::new(AT_KEYPAD, why))
 }
 
-#[cfg(feature = "sim")]
-fn is_sim(selector: &Selector, name: &str) -> bool {
-    matches!(selector, Selector::Sim(sim) if sim == name)
-}
-
-#[cfg(feature = "sim")]
-fn world(site: &Site) -> Result<sim::World, String> {
-    site.world.clone().ok_or_else(|| "a simulated device needs a simulated world".to_owned())
-}
-
-#[cfg(feature = "sim")]
-fn sim_printer(
-    _config: &PrinterConfig,
-    profile: Profile,
-    site: &Site,
-    sink: EventSink,
-) -> Result<PrinterHandle, String> {
-    let panel = world(site)?.printer().clone();
-    Ok(printer::spawn(move || panel.connect(), profile, sink))
-}
-
-#[cfg(feature = "sim")]
-fn sim_card(config: &CardConfig, site: &Site, sink: EventSink) -> Result<CardHandle, String> {
-    let world = world(site)?;
-    Ok(card::spawn(move || sim::card::open(&world), config.options(), sink))
-}
-
-#[cfg(feature = "sim")]
-fn sim_ccid(config: &CardConfig, site: &Site, sink: EventSink) -> Result<CardHandle, String> {
-    let (panel, kind) = (world(site)?.ccid().clone(), config.chip_kind());
-    Ok(card::spawn(move || panel.open(kind), config.options(), sink))
-}
-
-#[cfg(feature = "sim")]
-fn sim_document(_config: &DocumentConfig, site: &Site, sink: EventSink) -> Result<DocumentHandle, String> {
-    let world = world(site)?;
-    Ok(crate::document::spawn(move || sim::document::open(&world), sink))
-}
-
-#[cfg(feature = "sim")]
-fn sim_touch(config: &PointerConfig, site: &Site, sink: EventSink) -> Result<PointerHandle, String> {
-    let name = config.selector.to_string();
-    Ok(sim::pointer::connect(&world(site)?, &name, config.options(), sink))
+/// Which driver takes a selector of a class; `None` when none does.
+#[must_use]
+pub fn driver(class: Class, selector: &Selector) -> Option<&'static str> {
+    let mut of_class = DRIVERS.iter().filter(|driver| driver.class() == class);
+    of_class.find(|driver| (driver.takes)(selector)).map(|driver| driver.name)
 }

@@ -11,6 +11,7 @@
 //! Never: knows what a kiosk, a service or a citizen is; speaks words (only codes); logs card data.
 
 pub mod card;
+pub mod counters;
 pub mod device;
 pub mod document;
 pub mod factory;
@@ -21,12 +22,20 @@ pub mod keypad;
 pub mod keys;
 pub mod pointer;
 pub mod printer;
+#[cfg(feature = "recording")]
+pub mod recording;
 pub mod scanner;
 pub mod selector;
+pub mod selftest;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod transport;
 pub mod wedge;
+
+#[cfg(all(feature = "recording", not(debug_assertions)))]
+compile_error!(
+    "hal's feature `recording` is for debug builds: a unit must not be able to record what passes a device"
+);
 
 pub use device::{Class, Deadline, DeviceError, Event, EventSink, Health, Trouble};
 pub use selector::Selector;

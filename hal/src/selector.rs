@@ -7,6 +7,7 @@
 //! | `tcp://192.0.2.7:9100` | a network printer |
 //! | `file:///var/tmp/receipt.bin` | a file that takes the bytes |
 //! | `sim:printer` | a simulated device (only with feature `sim`) |
+//! | `replay:/var/tmp/page.rec` | a recording in place of a device (only with feature `recording`) |
 //!
 //! Promises: what parses prints back the same. Never: opens anything.
 
@@ -34,11 +35,15 @@ pub enum Selector {
     File(PathBuf),
     /// A simulated device by name.
     Sim(String),
+    /// A recorded device.
+    Replay(PathBuf),
 }
 
 /// A selector that does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' names no device; write VID:PID[:SERIAL], /dev/..., tcp://host:port, file:///path or sim:name")]
+#[error(
+    "'{0}' names no device; write VID:PID[:SERIAL], /dev/..., tcp://host:port, file:///path, sim:name or replay:file"
+)]
 pub struct SelectorError(String);
 
 impl FromStr for Selector {
@@ -56,6 +61,9 @@ impl FromStr for Selector {
         }
         if let Some(name) = text.strip_prefix("sim:") {
             return if name.is_empty() { Err(bad()) } else { Ok(Self::Sim(name.to_owned())) };
+        }
+        if let Some(path) = text.strip_prefix("replay:") {
+            return if path.is_empty() { Err(bad()) } else { Ok(Self::Replay(path.into())) };
         }
         if text.starts_with("/dev/") {
             return Ok(Self::Node(text.into()));
@@ -93,6 +101,7 @@ impl fmt::Display for Selector {
             Self::Tcp(host) => write!(f, "tcp://{host}"),
             Self::File(path) => write!(f, "file://{}", path.display()),
             Self::Sim(name) => write!(f, "sim:{name}"),
+            Self::Replay(path) => write!(f, "replay:{}", path.display()),
         }
     }
 }
@@ -110,6 +119,7 @@ mod tests {
             "tcp://[::1]:9100",
             "file:///tmp/r",
             "sim:printer",
+            "replay:page.rec",
         ] {
             assert_eq!(text.parse::<Selector>().map(|s| s.to_string()), Ok(text.to_owned()));
         }
@@ -128,6 +138,7 @@ mod tests {
             "tcp://h:0",
             "file://rel",
             "sim:",
+            "replay:",
             "printer",
         ] {
             let error = text.parse::<Selector>().unwrap_err().to_string();

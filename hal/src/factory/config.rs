@@ -189,7 +189,11 @@ impl PrinterConfig {
     pub(super) fn check_line(&self, profile: &Profile) -> Result<(), String> {
         match &self.selector {
             Selector::Node(_) => {}
-            Selector::Usb { .. } | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) => {
+            Selector::Usb { .. }
+            | Selector::Tcp(_)
+            | Selector::File(_)
+            | Selector::Sim(_)
+            | Selector::Replay(_) => {
                 let set = [("baud", self.baud.is_some()), ("flow", self.flow.is_some())];
                 return match set.iter().find(|(_, set)| *set) {
                     Some((key, _)) => {
@@ -220,10 +224,20 @@ impl CardConfig {
             }
             Selector::Node(_) => Ok(()),
             Selector::Sim(name) if name == "swipe" => Ok(()),
-            Selector::Usb { .. } | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) if types => {
+            Selector::Usb { .. }
+            | Selector::Tcp(_)
+            | Selector::File(_)
+            | Selector::Sim(_)
+            | Selector::Replay(_)
+                if types =>
+            {
                 Err("kind, layout and baud are for a reader that types".to_owned())
             }
-            Selector::Usb { .. } | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) => Ok(()),
+            Selector::Usb { .. }
+            | Selector::Tcp(_)
+            | Selector::File(_)
+            | Selector::Sim(_)
+            | Selector::Replay(_) => Ok(()),
         }
     }
 

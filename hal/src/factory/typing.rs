@@ -3,11 +3,14 @@
 //! Promises: a layout or a key map that cannot be used is refused before anything is opened. Never: opens a
 //! node that others read too.
 
-use super::config::{CardConfig, KeypadConfig, ScannerConfig, Speaks};
+use super::{
+    config::{CardConfig, KeypadConfig, ScannerConfig, Speaks},
+    opener::Opener,
+};
 use crate::{
-    card::{self, CardHandle, CardReader, SwipeReader, stripe::STRIPE_BYTES_MAX},
+    card::{CardReader, SwipeReader, stripe::STRIPE_BYTES_MAX},
     device::{DeviceError, EventSink},
-    keypad::{self, KeyMap, KeypadHandle, NavKey},
+    keypad::{KeyMap, NavKey},
     keys::{KeySource, Keyboard},
     scanner::{self, SCAN_BYTES_MAX, Scanner, ScannerHandle, TextScanner},
     selector::Selector,
@@ -83,9 +86,11 @@ fn card_typing(config: &CardConfig) -> Result<Typing, String> {
 fn node(selector: &Selector) -> Result<PathBuf, String> {
     match selector {
         Selector::Node(path) => Ok(path.clone()),
-        Selector::Usb { .. } | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) => {
-            Err("not a device node".to_owned())
-        }
+        Selector::Usb { .. }
+        | Selector::Tcp(_)
+        | Selector::File(_)
+        | Selector::Sim(_)
+        | Selector::Replay(_) => Err("not a device node".to_owned()),
     }
 }
 
@@ -97,22 +102,20 @@ pub(super) fn scanner(config: &ScannerConfig, sink: EventSink) -> Result<Scanner
 }
 
 /// A stripe reader at a node.
-pub(super) fn swipe(config: &CardConfig, sink: EventSink) -> Result<CardHandle, String> {
+pub(super) fn swipe(config: &CardConfig) -> Result<Opener<dyn CardReader>, String> {
     let (path, typing) = (node(&config.selector)?, card_typing(config)?);
-    let open = move || Ok(Box::new(SwipeReader::new(typing.open(&path)?)) as Box<dyn CardReader>);
-    Ok(card::spawn(open, config.options(), sink))
+    Ok(Box::new(move || Ok(Box::new(SwipeReader::new(typing.open(&path)?)))))
 }
 
-/// A keypad at a node.
-pub(super) fn keypad(config: &KeypadConfig, sink: EventSink) -> Result<KeypadHandle, String> {
+/// A keypad at its nodes.
+pub(super) fn keypad(config: &KeypadConfig) -> Result<Opener<dyn KeySource>, String> {
     let nodes = [&config.selector].into_iter().chain(&config.also).map(node);
-    let (paths, map) = (nodes.collect::<Result<Vec<_>, _>>()?, key_map(config)?);
-    let open = move || Ok(Box::new(Keyboard::open(&paths)?) as Box<dyn KeySource>);
-    Ok(keypad::spawn(map, open, sink))
+    let paths = nodes.collect::<Result<Vec<_>, _>>()?;
+    Ok(Box::new(move || Ok(Box::new(Keyboard::open(&paths)?))))
 }
 
 /// A map that can be used as it is.
-fn key_map(config: &KeypadConfig) -> Result<KeyMap, String> {
+pub(super) fn key_map(config: &KeypadConfig) -> Result<KeyMap, String> {
     let map = KeyMap::named(&config.map).map_err(|error| error.to_string())?;
     if map.to_learn.is_empty() {
         return Ok(map);
@@ -151,26 +154,21 @@ pub(super) mod simulated {
     pub(in super::super) fn swipe(
         config: &CardConfig,
         world: World,
-        sink: EventSink,
-    ) -> Result<CardHandle, String> {
+    ) -> Result<Opener<dyn CardReader>, String> {
         let typing = card_typing(config)?.wedge()?;
-        let open = move || {
+        Ok(Box::new(move || {
             let text = typing.over(keyboard::open(&world, Place::Stripe)?);
-            Ok(Box::new(SwipeReader::new(text)) as Box<dyn CardReader>)
-        };
-        Ok(card::spawn(open, config.options(), sink))
+            Ok(Box::new(SwipeReader::new(text)))
+        }))
     }
 
     pub(in super::super) fn keypad(
         config: &KeypadConfig,
         world: World,
-        sink: EventSink,
-    ) -> Result<KeypadHandle, String> {
+    ) -> Result<Opener<dyn KeySource>, String> {
         if !config.also.is_empty() {
             return Err("a simulated keypad has one node".to_owned());
         }
-        let map = key_map(config)?;
-        let open = move || Ok(Box::new(keyboard::open(&world, Place::Keypad)?) as Box<dyn KeySource>);
-        Ok(keypad::spawn(map, open, sink))
+        Ok(Box::new(move || Ok(Box::new(keyboard::open(&world, Place::Keypad)?))))
     }
 }

@@ -8,8 +8,10 @@ mod card_t1;
 mod ccid;
 #[cfg(feature = "sim")]
 mod ccid_faults;
-#[cfg(feature = "sim")]
+#[cfg(all(feature = "sim", feature = "recording"))]
 mod ccid_recorded;
+#[cfg(feature = "sim")]
+mod counters;
 #[cfg(feature = "sim")]
 mod desk;
 #[cfg(feature = "sim")]
@@ -27,8 +29,12 @@ mod printer_faults;
 mod printer_lines;
 #[cfg(feature = "sim")]
 mod printer_picture;
+#[cfg(all(feature = "sim", feature = "recording"))]
+mod recording;
 #[cfg(feature = "sim")]
 mod scanner;
+#[cfg(feature = "sim")]
+mod selftest;
 mod serial;
 #[cfg(feature = "sim")]
 mod swipe;
