@@ -89,6 +89,12 @@ const NEEDS: &[Need] = &[
         Sign::Program("qemu-system-x86_64"),
         "runs a kernel with devices of its own",
     ),
+    need(
+        "libnss3-tools",
+        Purpose::Machine,
+        Sign::Program("certutil"),
+        "makes certificates for the machine's smart card",
+    ),
     need("xz-utils", Purpose::Machine, Sign::Program("xz"), "unpacks kernel modules"),
 ];
 

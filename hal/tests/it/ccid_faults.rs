@@ -307,3 +307,14 @@ fn a_card_pulled_mid_command_is_counted_once_though_told_twice() {
     let still = reader.wait_change(Deadline::after(Duration::from_millis(50))).unwrap();
     assert_eq!((still.status, still.cards), (CardStatus::NoCard, 1));
 }
+
+#[test]
+fn a_reader_that_loses_the_answer_of_a_pulled_card_is_asked_why() {
+    let (panel, mut reader) = with_card(Model::tpdu(0), ChipKind::Plain);
+    reader.power_on(soon()).unwrap();
+    panel.arm(Phase::Answering, Fault::Silent);
+    panel.pull();
+    let torn = reader.transmit(&READ, soon());
+    assert!(matches!(torn, Err(CardError::Torn)), "{torn:?}");
+    assert_eq!(reader.status(soon()).unwrap().status, CardStatus::NoCard);
+}

@@ -3,23 +3,14 @@
 //! Promises: the machine is switched off whatever happens. Never: runs where the kernel was not started
 //! with `kiosk.vm=1`, so that it cannot switch off anything else.
 
-use crate::scenario::ALL;
+use crate::{outside, scenario::ALL};
 use anyhow::{Context as _, Result, bail};
 use rustix::{
     fs::sync,
     mount::{MountFlags, mount},
     system::{RebootCommand, init_module, reboot},
 };
-use std::{
-    fs::{self, File},
-    io::Write as _,
-    path::Path,
-    process::ExitCode,
-    time::Instant,
-};
-
-/// The second serial line: the report and nothing else.
-const REPORT: &str = "/dev/ttyS1";
+use std::{fs, io::Write as _, path::Path, process::ExitCode, time::Instant};
 
 /// Kernel modules, named so that each comes after those it needs.
 const MODULES: &str = "/modules";
@@ -88,7 +79,7 @@ fn load(module: &Path) -> Result<()> {
 }
 
 fn report(filter: &str) -> Result<()> {
-    let mut line = File::options().write(true).open(REPORT).context(REPORT)?;
+    let mut line = outside::line()?;
     let chosen = || ALL.iter().filter(|scenario| scenario.name.contains(filter));
     for scenario in chosen() {
         writeln!(line, "PLAN {}", scenario.name)?;

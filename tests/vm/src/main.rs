@@ -7,6 +7,7 @@
 //! PLAN name              once for each scenario, before the first runs
 //! PASS name seconds
 //! FAIL name reason
+//! ASK number what        what a hand outside does; answered on the same line ([`outside`])
 //! ```
 //!
 //! | file | owns |
@@ -16,16 +17,19 @@
 //! | [`uevent`], [`heard`] | waiting for the kernel, and for hal, with a limit |
 //! | [`around`] | the clock, rights, open files |
 //! | [`touch`] | touch panels made with `uinput` |
+//! | [`outside`] | asking for hands: a card put in, a reader unplugged |
 //! | [`gadget`] | USB devices made on `dummy_hcd` |
-//! | [`printer`], [`scanner`] | what hal does with them |
+//! | [`card`], [`printer`], [`scanner`] | what hal does with them |
 //!
 //! Promises: a scenario that hangs, panics or cannot run is a `FAIL`. Never: skips; touches a machine that
 //! was not started for it.
 
 mod around;
+mod card;
 mod gadget;
 mod heard;
 mod machine;
+mod outside;
 mod printer;
 mod scanner;
 mod scenario;

@@ -4,6 +4,7 @@
 //! like any other. Never: lets one scenario's threads reach the next.
 
 use crate::{
+    card,
     gadget::Kind,
     printer::{line, usb, usblp},
     scanner, touch,
@@ -71,6 +72,13 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("serial_line::comes_back_under_another_number", line::comes_back_under_another_number),
     scenario("scanner::types_through_usbhid", scanner::types_through_usbhid),
     scenario("scanner::unplugged_mid_scan", scanner::unplugged_mid_scan),
+    scenario("card::answers_what_it_is", card::answers_what_it_is),
+    scenario("card::is_listed_and_told", card::is_listed_and_told),
+    scenario("card::pulled_and_put_back", card::pulled_and_put_back),
+    scenario("card::pulled_mid_command", card::pulled_mid_command),
+    scenario("card::reader_back_within_a_second", card::reader_back_within_a_second),
+    scenario("card::reader_pulled_mid_command", card::reader_pulled_mid_command),
+    scenario("card::hot_plugging_leaks_nothing", card::hot_plugging_leaks_nothing),
 ];
 
 impl Scenario {

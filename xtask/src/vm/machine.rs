@@ -1,17 +1,23 @@
 //! One QEMU machine: switched on, listened to, switched off.
 //!
-//! Two serial lines: the kernel's console goes to `target/vm/console.log`, the report comes to us.
+//! Two serial lines: the kernel's console goes to `target/vm/console.log`, the report comes to us, and on the
+//! same line go our answers to what the machine asks for ([`super::outside`]).
 //!
 //! Promises: the machine ends with its limit or before; on failure the console's end is shown.
 //! Never: gives the machine a network or a disk.
 
-use super::{kernel::Kernel, report::Report};
+use super::{
+    kernel::Kernel,
+    outside::{self, Outside},
+    report::Report,
+};
 use anyhow::{Context as _, Result};
 use std::{
     fs::{self, File},
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::{Duration, Instant},
@@ -27,30 +33,37 @@ const MEMORY_MIB: &str = "768";
 /// How much of the console a failure shows.
 const CONSOLE_LINES: usize = 40;
 
-/// Boots `kernel` with its modules and `program`, prints what it reports, and returns that.
-pub(super) fn boot(
-    folder: &Path,
-    kernel: &Kernel,
-    program: &[u8],
-    filter: &str,
-    limit: Duration,
-) -> Result<Report> {
+/// What is put together for one machine.
+pub(super) struct Parts<'a> {
+    /// The kernel, with its modules.
+    pub(super) kernel: &'a Kernel,
+    /// More archives, in this order: the first program among them.
+    pub(super) archives: &'a [Vec<u8>],
+    /// The card's certificates, [`super::certificates`].
+    pub(super) certificates: &'a Path,
+}
+
+/// Boots the machine, prints what it reports, and returns that.
+pub(super) fn boot(folder: &Path, parts: &Parts<'_>, filter: &str, limit: Duration) -> Result<Report> {
     let initial = folder.join("initramfs.cpio");
-    let mut bytes = fs::read(&kernel.modules).context("modules.cpio")?;
-    bytes.extend(program);
+    let mut bytes = fs::read(&parts.kernel.modules).context("modules.cpio")?;
+    parts.archives.iter().for_each(|archive| bytes.extend_from_slice(archive));
     fs::write(&initial, bytes).context("initramfs.cpio")?;
     let console = folder.join("console.log");
     let qemu_log = File::create(folder.join("qemu.log"))?;
     let started = Instant::now();
-    let mut child = qemu(kernel, &initial, &console, filter)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(qemu_log)
-        .spawn()
-        .with_context(|| format!("cannot run {QEMU}"))?;
-    let lines = lines_of(&mut child)?;
+    let ((report_line, its_report), (qmp, its_qmp)) = (UnixStream::pair()?, UnixStream::pair()?);
+    let mut command = qemu(parts.kernel, &initial, &console, filter);
+    command.stdin(OwnedFd::from(its_report)).stdout(OwnedFd::from(its_qmp)).stderr(qemu_log);
+    let mut child = command.spawn().with_context(|| format!("cannot run {QEMU}"))?;
+    // Its ends are closed here, so that ours hear when it ends.
+    drop(command);
     let mut report = Report::default();
-    let why = listen(&lines, &mut report, started, limit);
+    let heard = lines_of(report_line.try_clone()?).and_then(|lines| {
+        let mut hands = Hands { outside: Outside::new(qmp, parts.certificates)?, line: report_line };
+        Ok(listen(&lines, &mut report, &mut |line| hands.asked(line), started, limit))
+    });
+    let why = heard.unwrap_or_else(|error| Some(format!("{error:#}")));
     if why.is_some() {
         child.kill()?;
     }
@@ -77,21 +90,38 @@ fn qemu(kernel: &Kernel, initial: &Path, console: &Path, filter: &str) -> Comman
     command.args(["-m", MEMORY_MIB, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     command.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(initial).args(["-append", &words]);
     command.args(["-serial", &format!("file:{}", console.display())]);
-    command.args(["-chardev", "stdio,id=report,signal=off", "-serial", "chardev:report"]);
+    // Sockets it inherits: no path that could be too long, no port that could be taken.
+    command.args(["-chardev", "socket,id=report,fd=0", "-serial", "chardev:report"]);
+    command.args(["-chardev", "socket,id=qmp,fd=1", "-mon", "chardev=qmp,mode=control"]);
+    command.args(outside::port());
     command
 }
 
-fn lines_of(child: &mut Child) -> Result<Receiver<String>> {
-    let output = child.stdout.take().context("no pipe to the machine")?;
+/// Whoever stands outside, and the line they answer on.
+struct Hands {
+    outside: Outside,
+    line: UnixStream,
+}
+
+impl Hands {
+    /// Whether that was for us.
+    fn asked(&mut self, line: &str) -> Result<bool> {
+        let Some(answer) = self.outside.answer(line) else { return Ok(false) };
+        self.line.write_all(answer.as_bytes()).context("the machine takes no answer")?;
+        Ok(true)
+    }
+}
+
+fn lines_of(line: UnixStream) -> Result<Receiver<String>> {
     let (told, lines) = channel();
-    thread::spawn(move || {
-        for line in BufReader::new(output).split(b'\n') {
+    thread::Builder::new().spawn(move || {
+        for line in BufReader::new(line).split(b'\n') {
             let Ok(line) = line else { return };
             if told.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
                 return;
             }
         }
-    });
+    })?;
     Ok(lines)
 }
 
@@ -99,16 +129,17 @@ fn lines_of(child: &mut Child) -> Result<Receiver<String>> {
 fn listen(
     lines: &Receiver<String>,
     report: &mut Report,
+    asked: &mut dyn FnMut(&str) -> Result<bool>,
     started: Instant,
     limit: Duration,
 ) -> Option<String> {
     loop {
         match lines.recv_timeout(limit.saturating_sub(started.elapsed())) {
-            Ok(line) => {
-                if report.hear(&line) {
-                    println!("{line}");
-                }
-            }
+            Ok(line) => match asked(&line) {
+                Ok(false) if report.hear(&line) => println!("{line}"),
+                Ok(_) => {}
+                Err(error) => return Some(format!("{error:#}")),
+            },
             Err(RecvTimeoutError::Disconnected) => return None,
             Err(RecvTimeoutError::Timeout) => {
                 return Some(format!("no end within {} s", limit.as_secs()));
@@ -146,11 +177,13 @@ mod tests {
     fn a_silent_machine_is_ended_at_its_limit() {
         let (told, lines) = channel();
         let mut report = Report::default();
-        let why = listen(&lines, &mut report, Instant::now(), Duration::from_millis(20));
+        let mut nobody = |_: &str| Ok(false);
+        let why = listen(&lines, &mut report, &mut nobody, Instant::now(), Duration::from_millis(20));
         assert_eq!(why.as_deref(), Some("no end within 0 s"));
         told.send("PLAN a".to_owned()).unwrap();
         drop(told);
-        assert_eq!(listen(&lines, &mut report, Instant::now(), Duration::from_secs(5)), None);
+        let limit = Duration::from_secs(5);
+        assert_eq!(listen(&lines, &mut report, &mut nobody, Instant::now(), limit), None);
         assert_eq!(report.end("off"), ["FAIL a off"]);
     }
 }

@@ -16,10 +16,12 @@
 //! Never: skips because something is missing; changes anything outside of `target/vm` but the system
 //! packages it names and installs.
 
+mod certificates;
 mod cpio;
 mod kernel;
 mod machine;
 mod modules;
+mod outside;
 mod program;
 mod report;
 
@@ -73,8 +75,10 @@ pub(crate) fn hal(filter: &str) -> Result<bool> {
     fs::create_dir_all(&folder)?;
     let kernel = kernel::ready(&folder)?;
     let program = program::archive(&workspace)?;
+    let certificates = certificates::ready(&folder)?;
     println!("vm hal: machine ready after {:.1} s", started.elapsed().as_secs_f64());
-    let report = machine::boot(&folder, &kernel, &program, filter, BOOT_LIMIT)?;
+    let parts = machine::Parts { kernel: &kernel, archives: &[program], certificates: &certificates };
+    let report = machine::boot(&folder, &parts, filter, BOOT_LIMIT)?;
     println!("vm hal: {:.1} s in all", started.elapsed().as_secs_f64());
     println!("vm hal: {report}");
     Ok(report.all_passed())

@@ -201,18 +201,19 @@ impl CcidReader {
     }
 
     /// What a failure says once the slot was looked at: readers report a card that is pulled out as parity,
-    /// hardware or silence first.
+    /// hardware or silence first, and some never answer what it was asked last.
     fn explain(&mut self, error: CardError, deadline: Deadline) -> CardError {
         match error {
             CardError::Device(
-                DeviceError::Gone(_)
-                | DeviceError::TimedOut
-                | DeviceError::Unsupported(_)
-                | DeviceError::NotExclusive(_),
+                DeviceError::Gone(_) | DeviceError::Unsupported(_) | DeviceError::NotExclusive(_),
             ) => {}
+            // Nothing is left to ask in.
+            CardError::Device(DeviceError::TimedOut) if deadline.passed() => {}
             CardError::Torn => self.observe(false),
             CardError::Mute
-            | CardError::Device(DeviceError::Busy | DeviceError::Denied(_) | DeviceError::Nonsense(_))
+            | CardError::Device(
+                DeviceError::Busy | DeviceError::Denied(_) | DeviceError::Nonsense(_) | DeviceError::TimedOut,
+            )
             | CardError::Payment
             | CardError::Unreadable(_)
             | CardError::NoNumber => match self.ask(deadline) {
