@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | peers | vm`.
+//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | peers | powercut | vm`.
 //!
 //! Promises: what a command prints last is what happened; a check that did not run says so; every
 //! exit status below is one a script can act on.
@@ -8,7 +8,7 @@
 //! | 0 | done, nothing found |
 //! | 1 | a step failed, a finding, or a missing system package that was not installed |
 //! | 2 | the command line was not understood |
-//! | other | what the program that was run returned (`demo`, `bench`) |
+//! | other | what the program that was run returned (`demo`, `bench`, `powercut`) |
 //!
 //! Never: a dependency of a product crate; a step that another command does differently.
 
@@ -17,6 +17,7 @@ mod bench;
 mod demo;
 mod packages;
 mod peers;
+mod powercut;
 mod process;
 mod test;
 mod tidy;
@@ -36,9 +37,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, lints, tests, documentation tests, `vm hal` and tidy; stops at the first failure.
+    /// Formatting, lints, tests, documentation tests, `vm hal`, power cuts and tidy; stops at the first failure.
     Test {
-        /// Leave out the lints, the documentation tests and the virtual machine.
+        /// Leave out the lints, the documentation tests, the virtual machine and the power cuts.
         #[arg(long)]
         fast: bool,
         /// Stop and list system packages that are missing instead of installing them.
@@ -83,6 +84,8 @@ enum Task {
         #[arg(last = true)]
         rest: Vec<String>,
     },
+    /// Cuts the power of a simulated drive under the outbox, and counts what was lost; as root.
+    Powercut(powercut::Options),
     /// Runs drivers against devices a kernel pretends to have, in a virtual machine (QEMU).
     Vm {
         /// What to run.
@@ -106,6 +109,7 @@ fn main() -> ExitCode {
         Task::Audit => audit::run(),
         Task::Peers => peers::run(),
         Task::Bench { name, rest } => bench::run(name.as_deref(), &rest),
+        Task::Powercut(options) => powercut::run(&options),
         Task::Vm { guest, filter, no_install } => vm::run(guest, filter.as_deref(), no_install),
     };
     outcome.unwrap_or_else(|error| {

@@ -34,6 +34,8 @@ pub(crate) enum Purpose {
     Peers,
     /// A virtual machine with a kernel of its own.
     Machine,
+    /// A drive whose power can be cut.
+    Disk,
 }
 
 /// How a package shows that it is there.
@@ -96,6 +98,8 @@ const NEEDS: &[Need] = &[
         "makes certificates for the machine's smart card",
     ),
     need("xz-utils", Purpose::Machine, Sign::Program("xz"), "unpacks kernel modules"),
+    need("e2fsprogs", Purpose::Disk, Sign::Program("mkfs.ext4"), "makes the file system that loses power"),
+    need("mount", Purpose::Disk, Sign::Program("mount"), "mounts it"),
 ];
 
 /// How deep font directories are searched.
@@ -134,7 +138,10 @@ impl Places {
             fonts.push(Path::new(&home).join(".local/share/fonts"));
             fonts.push(Path::new(&home).join(".fonts"));
         }
-        Self { programs: paths("PATH"), headers, libraries, fonts }
+        let mut programs = paths("PATH");
+        // What root starts is found there by root, whoever asks.
+        programs.extend(["/usr/sbin", "/sbin"].map(PathBuf::from));
+        Self { programs, headers, libraries, fonts }
     }
 
     fn shows(&self, sign: Sign) -> bool {
@@ -169,7 +176,7 @@ pub(crate) fn window() -> Vec<Purpose> {
 
 /// `cargo xtask packages`: everything the other commands may need on this machine.
 pub(crate) fn run(no_install: bool) -> Result<ExitCode> {
-    let mut purposes = vec![Purpose::Build, Purpose::Text, Purpose::Machine];
+    let mut purposes = vec![Purpose::Build, Purpose::Text, Purpose::Machine, Purpose::Disk];
     purposes.extend(window());
     let complete = ensure(&purposes, no_install)?;
     if complete {
@@ -222,6 +229,11 @@ fn by_hand(names: &[&str]) -> String {
     format!("apt-get install --no-install-recommends {}", names.join(" "))
 }
 
+/// What to put before a program that takes root: nothing for root, sudo for others; `None` where neither is.
+pub(crate) fn privilege_here() -> Option<Vec<&'static str>> {
+    privilege(&Places::of_this_machine())
+}
+
 /// What to put before apt-get: nothing for root, sudo for others; `None` where neither can work.
 fn privilege(places: &Places) -> Option<Vec<&'static str>> {
     if !places.shows(Sign::Program("apt-get")) {
@@ -267,8 +279,15 @@ fn apt_get(prefix: &[&str], args: &[&str]) -> Command {
 mod tests {
     use super::*;
 
-    const ALL: [Purpose; 6] =
-        [Purpose::Build, Purpose::Text, Purpose::X11, Purpose::Wayland, Purpose::Peers, Purpose::Machine];
+    const ALL: [Purpose; 7] = [
+        Purpose::Build,
+        Purpose::Text,
+        Purpose::X11,
+        Purpose::Wayland,
+        Purpose::Peers,
+        Purpose::Machine,
+        Purpose::Disk,
+    ];
 
     fn empty() -> Places {
         Places { programs: vec![], headers: vec![], libraries: vec![], fonts: vec![] }

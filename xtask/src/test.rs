@@ -1,4 +1,5 @@
-//! `cargo xtask test`: the whole check, real kernel devices included, in one order, for a person and for CI.
+//! `cargo xtask test`: the whole check, real kernel devices and power cuts included, in one order, for a person
+//! and for CI.
 //!
 //! Promises: the steps' own output stays visible; each step gets one line with its seconds; the
 //! first failure stops the run and shows the command that repeats it; the last line is
@@ -8,6 +9,7 @@
 
 use crate::{
     packages::{self, Purpose},
+    powercut,
     process::{Silent, cargo, succeeds, within},
     tidy, vm, workspace,
 };
@@ -59,8 +61,15 @@ const LIBTEST: Step = Step {
 };
 const DOC: Step = Step { name: "doc tests", args: &["test", "--workspace", "--doc"], thorough: true };
 
-/// The step that is a virtual machine.
-const MACHINE: &str = "vm hal";
+/// A step that is a command of ours; `--fast` leaves it out.
+struct Whole {
+    name: &'static str,
+    again: &'static str,
+    run: fn() -> Result<bool>,
+}
+
+const MACHINE: Whole = Whole { name: "vm hal", again: "cargo xtask vm hal", run: || vm::hal("") };
+const POWER: Whole = Whole { name: "powercut", again: "cargo xtask powercut --small", run: powercut::small };
 
 /// How long cargo may take to say whether it has nextest.
 const NEXTEST_PROBE_LIMIT: Duration = Duration::from_secs(30);
@@ -69,7 +78,7 @@ const NEXTEST_PROBE_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
     let mut purposes = vec![Purpose::Build, Purpose::Text];
     if !fast {
-        purposes.push(Purpose::Machine);
+        purposes.extend([Purpose::Machine, Purpose::Disk]);
     }
     if !packages::ensure(&purposes, no_install)? {
         return Ok(ExitCode::FAILURE);
@@ -88,11 +97,13 @@ pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
             return Ok(failed(ran));
         }
     }
-    if fast {
-        println!("test: {MACHINE} left out by --fast");
-    } else {
+    for whole in [MACHINE, POWER] {
+        if fast {
+            println!("test: {} left out by --fast", whole.name);
+            continue;
+        }
         ran += 1;
-        if !timed(MACHINE, "cargo xtask vm hal", || vm::hal(""))? {
+        if !timed(whole.name, whole.again, whole.run)? {
             return Ok(failed(ran));
         }
     }

@@ -67,6 +67,16 @@ impl Outbox {
         Self::open_on(dir, options, Arc::new(Disk))
     }
 
+    /// As [`Self::open`], but its journal is never synced: a power cut loses what was saved. It exists to show
+    /// that a power cut test can fail.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    #[cfg(feature = "powercut")]
+    pub fn open_unsynced(dir: &Path, options: Options) -> Result<(Self, Opened), OpenError> {
+        Self::open_on(dir, options, Arc::new(crate::journal::unsynced::Unsynced))
+    }
+
     pub(crate) fn open_on(
         dir: &Path,
         options: Options,

@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("kiosk-gateway", &["kiosk-core"]),
     ("kiosk-app", &["hal", "kiosk-core", "kiosk-outbox", "kiosk-uplink"]),
     ("kiosk-tests", &["hal", "kiosk-core", "kiosk-outbox", "kiosk-uplink", "kiosk-gateway"]),
+    ("kiosk-powercut", &["kiosk-core", "kiosk-outbox"]),
     ("kiosk-vm", &["hal"]),
     ("xtask", &[]),
 ];

@@ -18,6 +18,8 @@ pub(crate) mod quarantine;
 pub(crate) mod record;
 pub(crate) mod scan;
 pub(crate) mod storage;
+#[cfg(feature = "powercut")]
+pub(crate) mod unsynced;
 
 use frame::Link;
 use quarantine::Quarantine;
