@@ -7,13 +7,15 @@
 //! | `GET /v1/healthz` | 200 and how many envelopes wait, or 503 |
 //!
 //! Promises: a receipt leaves only after the row is committed; the same envelope is answered from its row.
-//! Never: looks at an envelope of another unit.
+//! An envelope is the unit's that brings it; with [`header::ORIGIN`] it is the unit's that signed it.
+//! Never: looks at an envelope of another unit, takes one as another unit's on anybody's word.
 
 use crate::{
     config::Repeat,
     failpoint::{Step, reach},
     keys::Keys,
     open311,
+    origin::Origins,
     refusal::Refusal,
     server::{Unit, stopped},
     store::{NewRecord, Record, RecordKey, State as RecordState, StoreError},
@@ -31,7 +33,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use kiosk_core::{
     claim::ClaimDigest,
     ids::{EnvelopeId, ServiceId},
-    wire::{SEALED_BYTES_MAX, header},
+    wire::{
+        SEALED_BYTES_MAX, header,
+        origin::{HEADER_BYTES_MAX, Origin},
+    },
 };
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Duration};
@@ -49,6 +54,7 @@ const ENVELOPES_MAX: usize = 256;
 pub(crate) struct Api {
     work: Arc<Work>,
     keys: Arc<Keys>,
+    origins: Origins,
     answer_wait: Duration,
     stop: watch::Receiver<bool>,
     room: Semaphore,
@@ -58,10 +64,11 @@ impl Api {
     pub(crate) fn new(
         work: Arc<Work>,
         keys: Arc<Keys>,
+        origins: Origins,
         answer_wait: Duration,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        Self { work, keys, answer_wait, stop, room: Semaphore::new(ENVELOPES_MAX) }
+        Self { work, keys, origins, answer_wait, stop, room: Semaphore::new(ENVELOPES_MAX) }
     }
 }
 
@@ -87,6 +94,8 @@ struct Labels {
     service: ServiceId,
     claim: ClaimDigest,
     made_at: u64,
+    /// The signature of the unit it is from, when that is not proven by the connection.
+    origin: Option<Vec<u8>>,
 }
 
 impl Labels {
@@ -105,7 +114,17 @@ impl Labels {
         if text(http_header::CONTENT_TYPE.as_str())? != "message/ohttp-req" {
             return Err(Refusal::NotSealed);
         }
-        Ok(Self { id, service, claim, made_at })
+        let origin = headers.get(header::ORIGIN).map(|value| decode_origin(value.as_bytes())).transpose()?;
+        Ok(Self { id, service, claim, made_at, origin })
+    }
+}
+
+fn decode_origin(text: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let malformed = Refusal::HeaderMalformed(header::ORIGIN);
+    if text.len() > HEADER_BYTES_MAX {
+        Err(malformed)
+    } else {
+        BASE64_STANDARD.decode(text).map_err(|_| malformed)
     }
 }
 
@@ -121,8 +140,8 @@ async fn take(
         Ok(Err(_)) => return Err(Refusal::TooLarge),
         Err(_) => return Err(Refusal::TooSlow),
     };
-    let key = RecordKey { unit, id: labels.id };
     let sha256: [u8; 32] = Sha256::digest(&sealed).into();
+    let key = RecordKey { unit: api.origin_or(unit, &labels, sha256)?, id: labels.id };
     let same = |r: &Record| (r.sha256, &r.service, r.claim) == (sha256, &labels.service, labels.claim);
     let record = match api.work.store().find(&key).await? {
         Some(record) => record,
@@ -135,6 +154,16 @@ async fn take(
 }
 
 impl Api {
+    /// The unit an envelope is from: the one that signed it, else the one that brings it.
+    fn origin_or(&self, carrier: String, labels: &Labels, sha256: [u8; 32]) -> Result<String, Refusal> {
+        let Some(signed) = &labels.origin else { return Ok(carrier) };
+        let Labels { id, claim, made_at: made_ms, .. } = *labels;
+        let said = Origin { id, service: &labels.service, claim, made_ms, sha256 };
+        let unit = self.origins.unit(signed, &said).ok_or(Refusal::OriginUnproven)?;
+        tracing::info!(%id, unit, carrier, "carried by hand");
+        Ok(unit)
+    }
+
     /// Checks that the envelope can be served, stores it, wakes the worker.
     async fn store(
         &self,

@@ -25,6 +25,7 @@ pub mod config;
 mod failpoint;
 pub mod keys;
 mod open311;
+mod origin;
 mod refusal;
 mod sealed;
 mod server;
@@ -35,6 +36,7 @@ mod work;
 use api::Api;
 use config::{Config, ConfigError};
 use keys::{Keys, PublicKeys};
+use origin::Origins;
 use std::{io, sync::Arc};
 use store::{Store, StoreError};
 use tokio::{net::TcpListener, sync::watch};
@@ -70,6 +72,7 @@ pub struct Gateway {
     config: Config,
     keys: Arc<Keys>,
     acceptor: TlsAcceptor,
+    origins: Origins,
     work: Arc<Work>,
 }
 
@@ -81,13 +84,15 @@ impl Gateway {
     /// [`GatewayError::Config`] for a file, [`GatewayError::Store`] for the database.
     pub async fn open(config: Config) -> Result<Self, GatewayError> {
         let keys = Arc::new(Keys::open(&config.keys).map_err(|e| config.error("keys", e))?);
-        let acceptor = tls::acceptor(&config)?;
+        let units = tls::units(&config)?;
+        let acceptor = tls::acceptor(&config, units.clone())?;
+        let origins = Origins::new(units);
         let callers = call::Callers::new(&config)?;
         let store = Store::open(&config.database)
             .await
             .map_err(|source| GatewayError::Store { path: config.database.display().to_string(), source })?;
         let work = Arc::new(Work::new(store, keys.clone(), callers, config.backoff));
-        Ok(Self { config, keys, acceptor, work })
+        Ok(Self { config, keys, acceptor, origins, work })
     }
 
     /// What kiosks need to know of this gateway's keys.
@@ -111,7 +116,8 @@ impl Gateway {
     /// each within its own limit.
     pub async fn serve(self, listener: TcpListener, stop: watch::Receiver<bool>) {
         let worker = tokio::spawn(self.work.clone().run(stop.clone()));
-        let api = Arc::new(Api::new(self.work.clone(), self.keys, self.config.answer_wait, stop.clone()));
+        let (work, wait) = (self.work.clone(), self.config.answer_wait);
+        let api = Arc::new(Api::new(work, self.keys, self.origins, wait, stop.clone()));
         server::serve(listener, self.acceptor, &api::router(api), stop).await;
         if let Err(error) = worker.await {
             tracing::error!(%error, "the worker ended");

@@ -25,6 +25,7 @@ pub(crate) enum Refusal {
     CannotOpen,
     TargetNotAllowed,
     MarkerMissing,
+    OriginUnproven,
     ClaimUnknown,
     Busy,
     Storage,
@@ -67,6 +68,9 @@ impl Refusal {
                 "The description does not end with [kiosk <envelope id>].",
                 "",
             ),
+            Self::OriginUnproven => {
+                (unprocessable, "origin-unproven", "The unit's signature over the envelope does not fit.", "")
+            }
             Self::ClaimUnknown => (StatusCode::NOT_FOUND, "claim-unknown", "No such claim here.", ""),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many requests at once.", ""),
             Self::Storage => {

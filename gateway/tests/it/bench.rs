@@ -253,6 +253,11 @@ impl Process {
         unit: &reqwest::Client,
         sealed: &Sealed,
     ) -> Result<Response, reqwest::Error> {
+        self.request(unit, sealed).send().await
+    }
+
+    /// The request that [`Self::post`] sends.
+    pub(crate) fn request(&self, unit: &reqwest::Client, sealed: &Sealed) -> reqwest::RequestBuilder {
         unit.post(self.url("/v1/envelopes"))
             .header("content-type", "message/ohttp-req")
             .header("idempotency-key", format!("\"{}\"", sealed.id))
@@ -260,8 +265,6 @@ impl Process {
             .header("kiosk-claim", sealed.claim().to_string())
             .header("kiosk-made-at", "1700000000000")
             .body(sealed.bytes.clone())
-            .send()
-            .await
     }
 
     pub(crate) async fn claim(&self, unit: &reqwest::Client, claim: ClaimDigest) -> Option<ClaimReply> {

@@ -4,7 +4,8 @@
 //! CBOR value ([`ToAgent`] or [`ToShell`]). Both sides open with `Hello`; a protocol number that
 //! differs ends the connection.
 //!
-//! Agent to gateway (mutual TLS):
+//! Agent to gateway (mutual TLS); an envelope that was carried by hand comes with its unit's signature in
+//! [`header::ORIGIN`], and is that unit's whoever brings it:
 //!
 //! | request | reply | means |
 //! |---|---|---|
@@ -23,6 +24,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 
 pub mod mark;
+pub mod origin;
 pub mod reference;
 
 /// The version both ends of the unix socket must speak.
@@ -44,6 +46,8 @@ pub mod header {
     pub const CLAIM: &str = "kiosk-claim";
     /// When the citizen submitted, milliseconds since 1970 by the unit's clock.
     pub const MADE_AT: &str = "kiosk-made-at";
+    /// The signature of the unit that the envelope is from, when another may bring it: see [`super::origin`].
+    pub const ORIGIN: &str = "kiosk-origin";
     /// The gateway's `COSE_Sign1` receipt, base64 (standard alphabet, padded).
     pub const RECEIPT: &str = "kiosk-receipt";
     /// `answered` or `needs-staff`, on a 200.

@@ -11,6 +11,12 @@ pub enum OpenError {
         /// The outbox's folder.
         path: PathBuf,
     },
+    /// There is nothing to read.
+    #[error("{}: holds no outbox", path.display())]
+    NoOutbox {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
     /// Something else has the name of a folder.
     #[error("{}: is not a folder", path.display())]
     NotAFolder {

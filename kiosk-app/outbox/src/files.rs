@@ -96,6 +96,14 @@ impl Files {
         Ok(if whole { Found::Whole(bytes) } else { Found::Differs })
     }
 
+    /// The bytes; `None` when they are gone or differ.
+    pub(crate) fn whole(&self, file: &FileRef) -> io::Result<Option<Vec<u8>>> {
+        Ok(match self.read(file)? {
+            Found::Whole(bytes) => Some(bytes),
+            Found::Differs | Found::Missing => None,
+        })
+    }
+
     fn remove(&self, file: &FileRef) {
         match self.storage.remove(&self.path(file)) {
             Ok(()) => {}

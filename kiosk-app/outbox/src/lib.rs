@@ -24,11 +24,13 @@ mod batch;
 mod cleaner;
 mod committer;
 mod error;
+mod export;
 mod files;
 mod journal;
 mod open;
 mod options;
 mod outbox;
+mod reading;
 mod request;
 mod schedule;
 #[cfg(test)]
@@ -37,7 +39,9 @@ mod space;
 mod state;
 
 pub use error::{OpenError, OutcomeError};
+pub use export::{ExportError, ExportReader, ExportWriter};
 pub use options::{Clock, Limits, Opened, Options, Stats, Ticket, Waiting};
 pub use outbox::{
     ANSWER_MS_MAX, CLOSE_MS_MAX, CODE_BYTES_MAX, DETAIL_BYTES_MAX, INBOX_MAX, Outbox, RECEIPT_BYTES_MAX,
 };
+pub use reading::{Entry, Overview, Reading, Verified, WaitsFor};

@@ -177,7 +177,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn refuse_newer(dir: &Path) -> Result<(), OpenError> {
+pub(crate) fn refuse_newer(dir: &Path) -> Result<(), OpenError> {
     for folder in ["journal", "state"].map(|name| dir.join(name)) {
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         for entry in entries.flatten() {

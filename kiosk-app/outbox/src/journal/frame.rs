@@ -115,19 +115,18 @@ pub(crate) fn encode(kind: Kind, number: u64, prev: &Link, body: &[u8]) -> Vec<u
     bytes
 }
 
+/// The body's length, from a header that checks; `None` for one that does not.
+pub(crate) fn body_len(header: &[u8]) -> Option<usize> {
+    let checked = header.get(..CHECKED_BYTES)?;
+    let crc = array(header, CHECKED_BYTES).map(u32::from_be_bytes)?;
+    let len = array(header, 8).map(u32::from_be_bytes).and_then(|len| usize::try_from(len).ok())?;
+    (checked.starts_with(&MAGIC) && crc32c::crc32c(checked) == crc && len <= BODY_BYTES_MAX).then_some(len)
+}
+
 /// Reads the frame at the start of `bytes`; what follows it is not looked at.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Frame<'_>, Fault> {
-    let checked = bytes.get(..CHECKED_BYTES).ok_or(Fault::Header)?;
-    let header_crc = array(bytes, CHECKED_BYTES).map(u32::from_be_bytes).ok_or(Fault::Header)?;
-    if !checked.starts_with(&MAGIC) || crc32c::crc32c(checked) != header_crc {
-        return Err(Fault::Header);
-    }
+    let len = body_len(bytes).ok_or(Fault::Header)?;
     let kind = array::<1>(bytes, 4).map(|[code]| code).ok_or(Fault::Header)?;
-    let len = array(bytes, 8).map(u32::from_be_bytes).ok_or(Fault::Header)?;
-    let len = usize::try_from(len).map_err(|_| Fault::Header)?;
-    if len > BODY_BYTES_MAX {
-        return Err(Fault::Header);
-    }
     let number = array(bytes, 12).map(u64::from_be_bytes).ok_or(Fault::Header)?;
     let prev = array(bytes, 20).ok_or(Fault::Header)?;
     let whole = bytes.get(..len + OVERHEAD_BYTES).ok_or(Fault::Cut)?;

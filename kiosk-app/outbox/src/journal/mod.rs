@@ -14,6 +14,7 @@
 //! Never: appends behind damage, reuses a record number, decides which records are still needed.
 
 pub(crate) mod frame;
+pub(crate) mod look;
 pub(crate) mod quarantine;
 pub(crate) mod record;
 pub(crate) mod scan;
@@ -383,6 +384,11 @@ impl Journal {
     fn path(&self, id: u64) -> PathBuf {
         self.dir.join(segment_name(id)).with_extension(SUFFIX)
     }
+}
+
+/// Where a segment of the outbox in `root` lies.
+pub(crate) fn segment_path(root: &Path, id: u64) -> PathBuf {
+    root.join("journal/v1").join(segment_name(id)).with_extension(SUFFIX)
 }
 
 /// A segment's file name without its ending: sixteen hexadecimal digits.

@@ -10,7 +10,7 @@
 //! [`BYTES_MAX`]; what no longer fits stays where it is and is logged.
 //! Never: stops the journal from opening or the queue from moving.
 
-use super::{scan::Damage, segment_name, storage::Storage};
+use super::{scan::Damage, storage::Storage};
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -49,8 +49,7 @@ impl Quarantine {
 
     /// Copies damaged bytes; true when they are here now for the first time.
     pub(crate) fn keep(&mut self, segment: u64, damage: &Damage, bytes: &[u8]) -> bool {
-        let Damage { offset, len, reason } = damage;
-        let name = format!("{}-{offset:08x}.{}", segment_name(segment), reason.word());
+        let (name, len) = (damage.name(segment), damage.len);
         let path = self.dir.join(&name);
         if path.exists() {
             return false;

@@ -188,6 +188,12 @@ impl Ending {
     }
 }
 
+/// The body of a put that holds everything, for an export.
+pub(crate) fn exported(order: u64, envelope: &Envelope) -> Option<Vec<u8>> {
+    let mut body = order.to_be_bytes().to_vec();
+    ciborium::into_writer(envelope, &mut body).ok().map(|()| body)
+}
+
 /// The record that says these were refused after all.
 pub(crate) fn withdrawn(ids: &[EnvelopeId]) -> Option<Draft> {
     Some(Draft { kind: Kind::Withdrawn, body: to_cbor(&ids)? })

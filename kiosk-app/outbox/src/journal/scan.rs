@@ -22,6 +22,13 @@ pub(crate) struct Damage {
     pub(crate) reason: Reason,
 }
 
+impl Damage {
+    /// What quarantine calls it.
+    pub(crate) fn name(&self, segment: u64) -> String {
+        format!("{}-{:08x}.{}", super::segment_name(segment), self.offset, self.reason.word())
+    }
+}
+
 /// Why bytes went to quarantine; the extension of the file there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {

@@ -9,4 +9,5 @@ mod model;
 mod nothing_is_doubled;
 mod nothing_is_lost;
 mod opening;
+mod reading;
 mod space_returns;
