@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn lines_and_cuts_count_with_proof_only() {
         let mut tally = tally();
-        let job = Job { lines: vec![Line::text("a"), Line::Rule, Line::Feed(2), Line::Cut] };
+        let job = Job::of(vec![Line::text("a"), Line::Rule, Line::Feed(2), Line::Cut]);
         for (id, outcome) in
             [Ok(PrintProof::Completed), Ok(PrintProof::Unknown), Err(crate::printer::PrintError::Cancelled)]
                 .into_iter()

@@ -44,7 +44,7 @@ pub fn page(profile: &Profile) -> Job {
         Line::Feed(2),
         Line::Cut,
     ];
-    Job { lines }
+    Job::of(lines)
 }
 
 pub(super) fn run(
@@ -128,6 +128,7 @@ fn print(printer: &mut EscPos, page: &Job, trial: &mut Trial<'_>) {
                 }
                 PrintError::Device(error) => code(error),
                 PrintError::Layout(error) => format!("layout: {error}"),
+                PrintError::NotMarked => "not-marked".to_owned(),
                 PrintError::Cancelled => "cancelled".to_owned(),
             };
             trial.step("print", Outcome::Failed(why), vec![("proof", "none".to_owned())]);

@@ -101,7 +101,7 @@ impl PrinterRig {
         let profile = Profile::named(PROFILE).unwrap();
         let (printer, panel) = SimPrinter::new(profile.dots_per_line);
         let lines = (0..60).map(|n| Line::text(format!("begun {n} ....................")));
-        let job = Job { lines: lines.chain([Line::Cut]).collect() };
+        let job = Job::of(lines.chain([Line::Cut]).collect());
         let (hand, door) = (LineHand::default(), Door::default());
         Self { panel, _printer: printer, hand, door, serial: None, handle: None, heard: None, job, begun: 0 }
     }
@@ -165,7 +165,7 @@ impl Rig for PrinterRig {
             Err(PrintError::Interrupted { .. }) => End::Interrupted,
             Err(PrintError::Device(DeviceError::TimedOut)) => End::TimedOut,
             Err(PrintError::Device(_)) => End::Gone,
-            Err(PrintError::Layout(_) | PrintError::Cancelled) => End::Cancelled,
+            Err(PrintError::Layout(_) | PrintError::NotMarked | PrintError::Cancelled) => End::Cancelled,
         })
     }
 
@@ -177,7 +177,7 @@ impl Rig for PrinterRig {
 
     fn serves(&mut self) -> bool {
         let text = format!("served {}", self.begun + 1);
-        let Ok(id) = self.print(Job { lines: vec![Line::text(&text), Line::Cut] }) else { return false };
+        let Ok(id) = self.print(Job::of(vec![Line::text(&text), Line::Cut])) else { return false };
         let done = loop {
             let event = self.events().next(JOB + LONG).unwrap();
             if let Event::Printer(printer::Event::Done { job, .. }) = &event {
@@ -197,7 +197,7 @@ impl Rig for PrinterRig {
 fn with_raster(pattern: &[u8; 3]) -> PrinterRig {
     let mut rig = PrinterRig::new();
     let rows = pattern.repeat(2 * 400);
-    rig.job = Job { lines: vec![Line::Image(Bitmap::from_rows(48, rows).unwrap()), Line::Cut] };
+    rig.job = Job::of(vec![Line::Image(Bitmap::from_rows(48, rows).unwrap()), Line::Cut]);
     rig
 }
 
