@@ -65,6 +65,8 @@ pub enum Trouble {
     NeedsReset,
     /// Replies are missing or make no sense.
     NotTalking,
+    /// Somebody's receipt is in the printer's mouth and could not be pulled back.
+    ReceiptLeft,
 }
 
 impl Trouble {
@@ -74,7 +76,7 @@ impl Trouble {
         match self {
             Self::HeadHot | Self::Offline => Action::Wait,
             Self::PaperLow | Self::PaperOut => Action::Refill,
-            Self::CoverOpen | Self::Jam => Action::Clear,
+            Self::CoverOpen | Self::Jam | Self::ReceiptLeft => Action::Clear,
             Self::Cutter | Self::NeedsReset | Self::NotTalking => Action::Maintain,
         }
     }

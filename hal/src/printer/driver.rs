@@ -18,6 +18,7 @@ use super::{
     escpos::{Command, GRAPHICS_ROWS_MAX, IdentityText, RealTime},
     layout::SharedText,
     link::Link,
+    presenter::Shown,
     replies::Reply,
 };
 use crate::{
@@ -29,7 +30,7 @@ use std::time::Duration;
 /// One write may block so long before the driver listens.
 const STALL_WAIT: Duration = Duration::from_millis(300);
 /// The driver listens so long before it writes or asks again.
-const LISTEN_WAIT: Duration = Duration::from_millis(300);
+pub(super) const LISTEN_WAIT: Duration = Duration::from_millis(300);
 /// Without progress, and without a word why, for so long: the line is lost.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 /// All four status questions together.
@@ -58,14 +59,15 @@ impl Watch for Unwatched {
 
 /// An ESC/POS printer on an open line.
 pub struct EscPos {
-    link: Link,
-    profile: Profile,
+    pub(super) link: Link,
+    pub(super) profile: Profile,
     text: SharedText,
-    watch: Box<dyn Watch>,
+    pub(super) watch: Box<dyn Watch>,
+    pub(super) shown: Shown,
     process: u32,
     /// The printer may still wait for the rest of a picture: bytes to fill it up with come first.
     spoiled: bool,
-    ended: bool,
+    pub(super) ended: bool,
 }
 
 /// Why sending or waiting stopped early.
@@ -103,7 +105,11 @@ impl EscPos {
         let spoiled = profile.replies && !profile.clear_buffers;
         let link = Link::new(transport, profile.replies);
         let (text, watch) = (text.clone(), Box::new(Unwatched));
-        let mut printer = Self { link, profile, text, watch, process: 0, spoiled, ended: false };
+        let shown = Shown::default();
+        let mut printer = Self { link, profile, text, watch, shown, process: 0, spoiled, ended: false };
+        if printer.profile.presenter.is_some() {
+            printer.link.expect_full_status();
+        }
         if printer.link.readable {
             printer.link.drain()?;
         }
@@ -177,6 +183,7 @@ impl EscPos {
             Reply::Identity(text) => Some(String::from_utf8_lossy(text).into_owned()),
             Reply::RealTime(_)
             | Reply::Automatic(_)
+            | Reply::Full(_)
             | Reply::Byte(_)
             | Reply::ProcessId(_)
             | Reply::Cleared
@@ -391,6 +398,7 @@ impl ReceiptPrinter for EscPos {
                 asked?;
             }
         }
+        self.look(deadline)?;
         // Only where nothing better answers: many printers say *fine* whatever happens.
         if !self.link.readable {
             let asked = self.link.ask_port(deadline);
@@ -406,6 +414,7 @@ impl ReceiptPrinter for EscPos {
         if !troubles.is_empty() {
             return Err(PrintError::NotReady(troubles));
         }
+        self.await_empty(deadline)?;
         let (mut bytes, proof) = self.bytes(commands);
         let (sent, stop) = self.send(&bytes, deadline);
         zeroize::Zeroize::zeroize(&mut bytes);
@@ -414,6 +423,7 @@ impl ReceiptPrinter for EscPos {
             Some(stop) => return self.unproven(stop, false),
             None => self.spoiled = false,
         }
+        self.shows();
         if !self.link.readable {
             self.ended = true;
             let finished = self.link.finish(deadline);

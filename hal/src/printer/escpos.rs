@@ -8,6 +8,7 @@
 //! GS ! n       1D 21 n                  GS a    1D 61 n
 //! ESC a n      1B 61 n                  GS r    1D 72 01
 //! ESC d n      1B 64 n                  GS I    1D 49 n
+//! FS P         1C 50 n m c t            n steps of 5 mm, m light, c 'R' pull back or 'E' eject, t seconds
 //! GS ( H       1D 28 48 06 00 30 30 d1 d2 d3 d4
 //! GS ( L  112  1D 28 4C pL pH 30 70 30 1 1 31 xL xH yL yH d    p = 10 + data, to 65535; x, y in dots
 //! GS 8 L  112  1D 38 4C p1 p2 p3 p4 30 70 30 1 1 31 xL ...     the same beyond
@@ -116,6 +117,15 @@ pub enum Command {
     CutFull(u8),
     /// `GS V 66 n`: the same, leaving a bridge.
     CutPartial(u8),
+    /// `FS P`: cuts, shows so many millimetres in the mouth, pulls back after so many seconds.
+    Present {
+        /// Millimetres, in steps of 5.
+        show_mm: u8,
+        /// Seconds; 0 would be never.
+        retract_s: u8,
+    },
+    /// `DLE EOT 20`: the full status of printers with a presenter.
+    AskFullStatus,
     /// `DLE EOT n`.
     AskStatus(RealTime),
     /// `GS a n`: send status by itself on change of on line, errors and roll; or stop doing so.
@@ -150,6 +160,10 @@ impl Command {
             Self::Graphics(bitmap) => graphics(bitmap, out),
             Self::CutFull(dots) => out.extend([0x1D, b'V', 65, *dots]),
             Self::CutPartial(dots) => out.extend([0x1D, b'V', 66, *dots]),
+            Self::Present { show_mm, retract_s } => {
+                out.extend([0x1C, b'P', (show_mm / 5).max(1), 0, b'R', (*retract_s).max(1)]);
+            }
+            Self::AskFullStatus => out.extend([0x10, 0x04, 20]),
             Self::AskStatus(which) => out.extend([0x10, 0x04, which.number()]),
             Self::AutomaticStatus(on) => out.extend([0x1D, b'a', if *on { 0x0E } else { 0 }]),
             Self::AskRoll => out.extend([0x1D, b'r', 1]),
@@ -262,6 +276,9 @@ mod tests {
             (Command::Feed(3), "1b 64 03"),
             (Command::CutFull(0), "1d 56 41 00"),
             (Command::CutPartial(0), "1d 56 42 00"),
+            (Command::Present { show_mm: 60, retract_s: 30 }, "1c 50 0c 00 52 1e"),
+            (Command::Present { show_mm: 0, retract_s: 0 }, "1c 50 01 00 52 01"),
+            (Command::AskFullStatus, "10 04 14"),
             (Command::AskStatus(RealTime::Paper), "10 04 04"),
             (Command::AutomaticStatus(true), "1d 61 0e"),
             (Command::AutomaticStatus(false), "1d 61 00"),

@@ -13,6 +13,7 @@ use super::{
     Bitmap, CutterKind, Job, Line, Profile, Size, Style,
     escpos::{Command, GRAPHICS_ROWS_MAX, Justify, QR_BYTES_MAX},
     job::Align,
+    presenter::Presenter,
     qr,
 };
 use std::sync::{Arc, Mutex, PoisonError};
@@ -211,10 +212,11 @@ impl Setter<'_> {
                 Ok(())
             }
             Line::Cut => {
-                self.commands.push(match self.profile.cutter {
-                    CutterKind::None => Command::Feed(TEAR_LINES),
-                    CutterKind::Partial => Command::CutPartial(0),
-                    CutterKind::Full => Command::CutFull(0),
+                self.commands.push(match (self.profile.presenter, self.profile.cutter) {
+                    (Some(Presenter { show_mm, retract_s }), _) => Command::Present { show_mm, retract_s },
+                    (None, CutterKind::None) => Command::Feed(TEAR_LINES),
+                    (None, CutterKind::Partial) => Command::CutPartial(0),
+                    (None, CutterKind::Full) => Command::CutFull(0),
                 });
                 Ok(())
             }

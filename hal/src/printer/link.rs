@@ -46,6 +46,11 @@ impl Link {
         }
     }
 
+    /// The printer answers `DLE EOT 20`.
+    pub(super) fn expect_full_status(&mut self) {
+        self.parser = ReplyParser::with_full_status();
+    }
+
     /// One write; how much was taken.
     pub(super) fn write(&mut self, bytes: &[u8], deadline: Deadline) -> Result<usize, DeviceError> {
         match self.transport.write(bytes, deadline) {
@@ -111,6 +116,7 @@ impl Link {
                 return Ok(());
             }
             Reply::Automatic(quad) => self.status.automatic(*quad),
+            Reply::Full(four) => self.status.full(*four),
             Reply::RealTime(_)
             | Reply::Byte(_)
             | Reply::ProcessId(_)

@@ -13,6 +13,7 @@
 //! | [`layout`], [`shape`], `glyphs` | lines into commands; text drawn on the host, glyphs kept |
 //! | [`escpos`], [`replies`], [`status`] | the codec, both ways |
 //! | [`driver`], `link`, [`proof`] | one printer on one line, and what is known about a job |
+//! | [`presenter`] | a receipt shown, taken, pulled back or left |
 //! | [`thread`] | keeps the printer: opens, opens again, reports |
 //!
 //! Promises: *completed* only with the printer's answer that everything is on paper; nothing is printed
@@ -28,6 +29,7 @@ mod glyphs;
 pub mod job;
 pub mod layout;
 mod link;
+pub mod presenter;
 pub mod profile;
 pub mod proof;
 mod qr;
@@ -42,9 +44,10 @@ pub use codepage::CodePage;
 pub use driver::EscPos;
 pub use job::{Align, Direction, Job, JobId, Line, Size, Style};
 pub use layout::LayoutError;
+pub use presenter::Presenter;
 pub use profile::{CutterKind, Profile, ProfileError};
 pub use proof::{PrintError, PrintProof, Rest};
-pub use status::{Cover, Cutter, Head, Paper, PrinterStatus};
+pub use status::{Cover, Cutter, Head, Media, Paper, PrinterStatus};
 pub use thread::{PrinterHandle, spawn};
 
 use crate::device::{Deadline, DeviceError};

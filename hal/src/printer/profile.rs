@@ -15,6 +15,7 @@
 //! image_guard = true         # ignores DLE DC4 functions 1 and 2 inside pictures: GS ( D
 //! automatic_status = true    # tells changes by itself in four bytes: GS a; true when left out
 //! xon_xoff = false           # 11h and 13h inside pictures stop nothing; false when left out
+//! presenter = { show_mm = 60, retract_s = 30 }     # shown, and pulled back when not taken: FS P; none when left out
 //! graphics = false           # a picture above 65,535 bytes in one piece: GS 8 L; false when left out
 //! code_pages = [{ number = 0, page = "cp437" }]    # the first that has all characters is taken
 //! ```
@@ -22,13 +23,13 @@
 //! Promises: a garbled profile is refused with file, line and reason, never half used.
 //! Never: guesses what a printer can do.
 
-use super::CodePage;
+use super::{CodePage, presenter::Presenter};
 use serde::Deserialize;
 use std::ops::Range;
 use toml::Spanned;
 
 /// The profiles that come with this crate: name and text.
-const EMBEDDED: [(&str, &str); 11] = [
+const EMBEDDED: [(&str, &str); 12] = [
     ("generic-80", include_str!("../../profiles/generic-80.toml")),
     ("generic-58", include_str!("../../profiles/generic-58.toml")),
     ("epson-tm-t20ii", include_str!("../../profiles/epson-tm-t20ii.toml")),
@@ -40,6 +41,7 @@ const EMBEDDED: [(&str, &str); 11] = [
     ("citizen-ct-s310ii", include_str!("../../profiles/citizen-ct-s310ii.toml")),
     ("bixolon-srp-350", include_str!("../../profiles/bixolon-srp-350.toml")),
     ("custom-vkp80", include_str!("../../profiles/custom-vkp80.toml")),
+    ("custom-vkp80iii", include_str!("../../profiles/custom-vkp80iii.toml")),
 ];
 
 /// What a printer model can do.
@@ -75,6 +77,8 @@ pub struct Profile {
     pub xon_xoff: bool,
     /// Takes a picture above 65,535 bytes in one piece.
     pub graphics: bool,
+    /// Shows the receipt in its mouth and pulls an untaken one back.
+    pub presenter: Option<Presenter>,
     /// Number for `ESC t` and table, in order of preference.
     pub code_pages: Vec<(u8, &'static CodePage)>,
 }
@@ -124,7 +128,15 @@ struct File {
     xon_xoff: bool,
     #[serde(default)]
     graphics: bool,
+    presenter: Option<Spanned<FilePresenter>>,
     code_pages: Spanned<Vec<FilePage>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilePresenter {
+    show_mm: u8,
+    retract_s: u8,
 }
 
 fn yes() -> bool {
@@ -189,6 +201,20 @@ impl Profile {
         if code_pages.is_empty() {
             return Err(refuse(raw.code_pages.span(), "at least one code page is needed".to_owned()));
         }
+        let presenter = match &raw.presenter {
+            Some(said) if said.get_ref().show_mm < 5 || said.get_ref().retract_s == 0 => {
+                return Err(refuse(said.span(), "show_mm must be 5 to 255, retract_s 1 to 255".to_owned()));
+            }
+            Some(said) if !raw.replies || raw.automatic_status => {
+                let reason = "a presenter needs replies = true and automatic_status = false";
+                return Err(refuse(said.span(), reason.to_owned()));
+            }
+            Some(said) => {
+                let FilePresenter { show_mm, retract_s } = *said.get_ref();
+                Some(Presenter { show_mm, retract_s })
+            }
+            None => None,
+        };
         Ok(Self {
             dots_per_line,
             dots_per_inch: ranged("dots_per_inch", &raw.dots_per_inch, 72..1201)?,
@@ -205,6 +231,7 @@ impl Profile {
             automatic_status: raw.automatic_status,
             xon_xoff: raw.xon_xoff,
             graphics: raw.graphics,
+            presenter,
             code_pages,
         })
     }

@@ -9,6 +9,7 @@
 //! 37h 25h ... 00h                 buffers are cleared
 //! 5Fh text 00h                    answer to GS I 65..69
 //! 35h 37h 3Bh 3Dh 5Fh ... 00h     other blocks
+//! 10h 0Fh b b b b                 answer to DLE EOT 20, where the model has it
 //! ```
 //! Source: Epson ESC/POS command reference, "status transmission"; `GS ( H`, `GS I`, `DLE DC4`.
 //!
@@ -27,6 +28,8 @@ pub enum Reply {
     Automatic([u8; 4]),
     /// Answer to `GS r` or `GS I 1..3`.
     Byte(u8),
+    /// Answer to `DLE EOT 20`.
+    Full([u8; 4]),
     /// All bytes before this process id are on paper.
     ProcessId([u8; 4]),
     /// The buffers are empty.
@@ -51,15 +54,24 @@ enum State {
     Quad(Vec<u8>),
     /// Header and data so far.
     Block(u8, Vec<u8>),
+    /// Full status so far, without its 10h.
+    Full(Vec<u8>),
 }
 
 /// Bytes to replies, one byte at a time.
 #[derive(Clone, Debug, Default)]
 pub struct ReplyParser {
     state: State,
+    full_status: bool,
 }
 
 impl ReplyParser {
+    /// For a model that answers `DLE EOT 20`, and so sends no automatic status that begins with 10h.
+    #[must_use]
+    pub fn with_full_status() -> Self {
+        Self { state: State::Between, full_status: true }
+    }
+
     /// Takes in `bytes` and appends what they complete to `replies`.
     pub fn feed(&mut self, bytes: &[u8], replies: &mut Vec<Reply>) {
         for &byte in bytes {
@@ -71,6 +83,7 @@ impl ReplyParser {
         match std::mem::take(&mut self.state) {
             State::Between => self.first(byte),
             State::Quad(bytes) => self.quad(bytes, byte),
+            State::Full(bytes) => self.full(bytes, byte),
             State::Block(header, data) if byte == 0 => Some(block(header, data)),
             State::Block(header, data) if data.len() >= BLOCK_BYTES_MAX => Some(Reply::Nonsense(header)),
             State::Block(header, mut data) => {
@@ -85,6 +98,10 @@ impl ReplyParser {
         match byte {
             0x11 => Some(Reply::Xon),
             0x13 => Some(Reply::Xoff),
+            0x10 if self.full_status => {
+                self.state = State::Full(Vec::new());
+                None
+            }
             0x35 | 0x37 | 0x3B | 0x3D | 0x5F => {
                 self.state = State::Block(byte, Vec::new());
                 None
@@ -96,6 +113,25 @@ impl ReplyParser {
             }
             _ if byte & 0x90 == 0 => Some(Reply::Byte(byte)),
             _ => Some(Reply::Nonsense(byte)),
+        }
+    }
+
+    /// Any value may stand in the last four bytes, XON too.
+    fn full(&mut self, mut bytes: Vec<u8>, byte: u8) -> Option<Reply> {
+        if bytes.is_empty() && byte != 0x0F {
+            // A status that lost its end; what comes now is looked at anew when it can begin something.
+            if byte == 0x10 {
+                self.state = State::Full(bytes);
+            }
+            return Some(Reply::Nonsense(byte));
+        }
+        bytes.push(byte);
+        match bytes.as_slice() {
+            [_, a, b, c, d] => Some(Reply::Full([*a, *b, *c, *d])),
+            _ => {
+                self.state = State::Full(bytes);
+                None
+            }
         }
     }
 
@@ -186,6 +222,7 @@ mod tests {
         match reply {
             Reply::RealTime(byte) | Reply::Byte(byte) | Reply::Nonsense(byte) => vec![*byte],
             Reply::Automatic(quad) => quad.to_vec(),
+            Reply::Full(four) => [&[0x10, 0x0F], four.as_slice()].concat(),
             Reply::ProcessId(id) => [b"\x37\x22".as_slice(), id, b"\0"].concat(),
             Reply::Cleared => b"\x37\x25\0".to_vec(),
             Reply::Identity(text) => [b"\x5F".as_slice(), text, b"\0"].concat(),
@@ -215,6 +252,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_full_status_is_the_same_however_split(four: [u8; 4], cut in 0_usize..8) {
+            let stream = [&[0x16, 0x10, 0x0F], four.as_slice(), &[0x12]].concat();
+            let (mut parser, mut replies) = (ReplyParser::with_full_status(), Vec::new());
+            parser.feed(&stream[..cut], &mut replies);
+            parser.feed(&stream[cut..], &mut replies);
+            prop_assert_eq!(replies, [Reply::RealTime(0x16), Reply::Full(four), Reply::RealTime(0x12)]);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_stop_a_parser_of_full_status(bytes: Vec<u8>) {
+            let (mut parser, mut replies) = (ReplyParser::with_full_status(), Vec::new());
+            parser.feed(&bytes, &mut replies);
+            parser.feed(&[0; BLOCK_BYTES_MAX], &mut replies);
+            replies.clear();
+            parser.feed(&[0x10, 0x0F, 0x20, 0, 0, 0], &mut replies);
+            prop_assert_eq!(replies, [Reply::Full([0x20, 0, 0, 0])]);
+        }
+
         #[test]
         fn any_split_gives_the_same_replies(
             replies in prop::collection::vec(any_reply(), 0..20),

@@ -7,8 +7,13 @@
 //! n=3  b2 mechanical, b3 cutter,           byte 3 b0 b1 near end, b2 b3 end
 //!      b5 unrecoverable, b6 recovers       byte 4 reserved
 //! n=4  b2 b3 near end, b5 b6 end
+//!
+//! DLE EOT 20  10h 0Fh and four bytes, on printers with a presenter
+//!      1  b0 no paper, b2 near end, b5 receipt in the mouth    3  b0 head hot, b6 jam
+//!      2  b0 head up, b1 cover open                            4  b0 b1 cutter, b2 b3 memory, b7 presenter
 //! ```
-//! Source: Epson ESC/POS command reference, `DLE EOT` and `GS a`.
+//! Source: Epson ESC/POS command reference, `DLE EOT` and `GS a`; for `DLE EOT 20` the command tables of
+//! Custom's VKP80III, as the public Python driver vkp80iii gives them, and of the KPM210.
 //!
 //! Promises: what was never told is `Unknown`. Never: waits, asks.
 
@@ -68,6 +73,20 @@ pub enum Head {
     Hot,
 }
 
+/// A receipt in the mouth of a printer with a presenter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Media {
+    /// Never told, or no presenter.
+    #[default]
+    Unknown,
+    /// None.
+    NotPresent,
+    /// One waits to be taken or pulled back.
+    Presented,
+    /// One was neither taken nor pulled back in its time: nothing is printed over it.
+    Abandoned,
+}
+
 /// How a printer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrinterStatus {
@@ -83,6 +102,8 @@ pub struct PrinterStatus {
     pub head: Head,
     /// Only switching off and on helps.
     pub needs_reset: bool,
+    /// The presenter.
+    pub media: Media,
 }
 
 /// A printer nothing is known about: on line, all else unknown.
@@ -95,6 +116,7 @@ impl Default for PrinterStatus {
             cutter: Cutter::Unknown,
             head: Head::Unknown,
             needs_reset: false,
+            media: Media::Unknown,
         }
     }
 }
@@ -118,6 +140,9 @@ impl PrinterStatus {
         }
         if self.head == Head::Hot {
             troubles.insert(Trouble::HeadHot);
+        }
+        if self.media == Media::Abandoned {
+            troubles.insert(Trouble::ReceiptLeft);
         }
         if self.needs_reset {
             troubles.insert(Trouble::NeedsReset);
@@ -158,6 +183,24 @@ impl PrinterStatus {
         self.errors(second);
     }
 
+    /// Takes in the four bytes of a full status; what is there stays abandoned until it is gone.
+    pub(crate) fn full(&mut self, [paper, user, recoverable, unrecoverable]: [u8; 4]) {
+        self.roll(paper & 0x04 != 0, paper & 0x01 != 0);
+        self.media = match (paper & 0x20 != 0, self.media) {
+            (false, _) => Media::NotPresent,
+            (true, Media::Abandoned) => Media::Abandoned,
+            (true, Media::Unknown | Media::NotPresent | Media::Presented) => Media::Presented,
+        };
+        self.cover = cover(user & 0x03 != 0);
+        self.head = if recoverable & 0x01 == 0 { Head::Ok } else { Head::Hot };
+        self.cutter = if unrecoverable & 0x03 == 0 { Cutter::Ok } else { Cutter::Stuck };
+        self.needs_reset = unrecoverable & 0x0C != 0;
+        // A jam on the way, or in the presenter.
+        if recoverable & 0x40 != 0 || unrecoverable & 0x80 != 0 {
+            self.paper = Paper::Jammed;
+        }
+    }
+
     fn errors(&mut self, byte: u8) {
         self.cutter = if byte & 0x08 == 0 { Cutter::Ok } else { Cutter::Stuck };
         self.head = if byte & 0x40 == 0 { Head::Ok } else { Head::Hot };
@@ -192,6 +235,7 @@ fn stops(trouble: Trouble) -> bool {
         | Trouble::Jam
         | Trouble::Offline
         | Trouble::NeedsReset
+        | Trouble::ReceiptLeft
         | Trouble::NotTalking => true,
     }
 }
@@ -204,6 +248,31 @@ mod tests {
         let mut status = PrinterStatus::default();
         status.answer(asked, byte);
         status.troubles().into_iter().collect()
+    }
+
+    #[test]
+    fn full_status_bits_are_those_of_the_table() {
+        for (bytes, media, troubles) in [
+            ([0x00, 0, 0, 0], Media::NotPresent, vec![]),
+            ([0x20, 0, 0, 0], Media::Presented, vec![]),
+            ([0x21, 0, 0, 0], Media::Presented, vec![Trouble::PaperOut]),
+            ([0x04, 0x02, 0, 0], Media::NotPresent, vec![Trouble::PaperLow, Trouble::CoverOpen]),
+            ([0, 0, 0x41, 0x01], Media::NotPresent, vec![Trouble::Cutter, Trouble::HeadHot, Trouble::Jam]),
+            ([0x20, 0, 0, 0x84], Media::Presented, vec![Trouble::Jam, Trouble::NeedsReset]),
+        ] {
+            let mut status = PrinterStatus::default();
+            status.full(bytes);
+            assert_eq!(
+                (status.media, status.troubles().into_iter().collect()),
+                (media, troubles),
+                "{bytes:x?}"
+            );
+        }
+        let mut left = PrinterStatus { media: Media::Abandoned, ..PrinterStatus::default() };
+        left.full([0x20, 0, 0, 0]);
+        assert!(left.stopped_by().contains(&Trouble::ReceiptLeft));
+        left.full([0; 4]);
+        assert_eq!(left.media, Media::NotPresent);
     }
 
     #[test]

@@ -331,6 +331,9 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
                 Ok(None) => {}
                 Err(Ended) => return Left::Ended,
             }
+            if let Err(error) = printer.attend() {
+                return Left::Lost(error);
+            }
             if ask_at.passed() {
                 if let Err(error) = printer.rouse(Deadline::after(self.limits.open)) {
                     return Left::Lost(error);

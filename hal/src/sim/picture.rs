@@ -23,7 +23,7 @@ pub fn render(bytes: &[u8], dots_per_line: usize) -> Vec<Bitmap> {
         (Decoder::default(), bytes, Page::new(dots_per_line), Vec::new());
     while let Some((op, used)) = decoder.next(rest) {
         page.apply(&op);
-        if matches!(op, Op::Cut { .. }) {
+        if matches!(op, Op::Cut { .. } | Op::Present { .. }) {
             pages.push(page.cut());
         }
         rest = rest.get(used..).unwrap_or_default();

@@ -39,6 +39,11 @@ pub(super) enum Op {
     Cut {
         feed: u8,
     },
+    /// Cut, shown, and pulled back after so many seconds when `retract`.
+    Present {
+        retract: bool,
+        seconds: u8,
+    },
     AutomaticStatus(u8),
     AskRoll,
     AskIdentity(u8),
@@ -95,6 +100,10 @@ impl Decoder {
             [0x1C, b'(', _, low, high, ..] => skip(bytes, 5 + word(low, high)),
             [0x1C, b'(', ..] => None,
             [0x1C, b'!' | b'-' | b'W' | b'C', ..] => skip(bytes, 3),
+            [0x1C, b'P', _, _, what, seconds, ..] => {
+                Some((Op::Present { retract: what == b'R', seconds }, 6))
+            }
+            [0x1C, b'P', ..] => None,
             [0x1C, b'S' | b'p' | b'?', ..] => skip(bytes, 4),
             [0x1C, ..] => skip(bytes, 2),
             [0..0x20 | 0x7F, ..] => Some((Op::Ignored, 1)),

@@ -118,6 +118,7 @@ impl Page {
                 self.end_line();
                 self.length += usize::from(*feed);
             }
+            Op::Present { .. } => self.end_line(),
             Op::AutomaticStatus(_) | Op::AskRoll | Op::AskIdentity(_) | Op::ProcessId(_) | Op::Ignored => {}
         }
     }

@@ -5,6 +5,7 @@
 //! | `DLE EOT`, `DLE DC4` 8 | obeyed on receipt, also in the middle of a picture |
 //! | `GS a`, `GS r`, `GS I`, `GS ( H` | in order, after everything before them is on paper |
 //! | paper out, cover open | stops, keeps its buffer (8 KiB), goes on after a refill |
+//! | `FS P`, `DLE EOT 20` | cuts, holds the receipt in its mouth, pulls it back when its time is up; its motor can be stuck |
 //! | unplugged | forgets everything but the paper; every line to it is gone |
 //!
 //! The [`PrinterPanel`] is what a technician's hands do. [`SimPrinter`] owns the printer: when it is
@@ -122,6 +123,26 @@ impl PrinterPanel {
     /// Answers with bytes that fit nothing.
     pub fn talk_nonsense(&self, on: bool) {
         self.change(|machine| machine.talk_nonsense(on));
+    }
+
+    /// Takes the receipt out of the mouth; whether there was one.
+    pub fn take_receipt(&self) -> bool {
+        let mut taken = false;
+        self.change(|machine| taken = machine.mouth.holds.take().is_some());
+        taken
+    }
+
+    /// The motor that pulls an untaken receipt back is stuck, or works again.
+    pub fn stick_presenter(&self, stuck: bool) {
+        self.change(|machine| machine.mouth.stuck = stuck);
+    }
+
+    /// Receipts pulled back so far, and receipts that came out on top of another.
+    #[must_use]
+    pub fn retracted_and_mixed(&self) -> (usize, usize) {
+        let mut machine = self.machine();
+        machine.pull_back();
+        (machine.mouth.retracted, machine.mouth.mixed)
     }
 
     /// All bytes that came since the last call.

@@ -11,7 +11,7 @@ use super::{
     picture_page::Page,
 };
 use crate::printer::{Cover, Paper};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a printer takes in while it cannot print.
 const BUFFER_BYTES_MAX: usize = 8192;
@@ -20,8 +20,22 @@ const SLOW_BYTES_PER_MS: u128 = 2;
 /// `DLE DC4` function 8.
 const CLEAR_BUFFERS: [u8; 10] = [0x10, 0x14, 8, 1, 3, 0x14, 1, 6, 2, 8];
 
+/// The mouth of a printer with a presenter.
+#[derive(Debug, Default)]
+pub(super) struct Mouth {
+    /// A receipt is in it; pulled back at that moment, if ever.
+    pub(super) holds: Option<Option<Instant>>,
+    /// The motor that pulls back is stuck.
+    pub(super) stuck: bool,
+    /// Receipts pulled back.
+    pub(super) retracted: usize,
+    /// Receipts that came while another was in it: two in one hand.
+    pub(super) mixed: usize,
+}
+
 #[derive(Debug)]
 pub(super) struct Machine {
+    pub(super) mouth: Mouth,
     pub(super) plugged: bool,
     pub(super) connected: bool,
     /// Counts plugs pulled: a line of before is of no use.
@@ -46,6 +60,7 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new(dots_per_line: usize) -> Self {
         Self {
+            mouth: Mouth::default(),
             plugged: true,
             connected: false,
             generation: 0,
@@ -126,6 +141,8 @@ impl Machine {
             self.say(&[0x37, 0x25, 0]);
         } else if self.recent.ends_with(&[0x10, 5, 2]) {
             self.forget();
+        } else if self.recent.ends_with(&[0x10, 4, 20]) {
+            self.full_status();
         } else if let [.., 0x10, 4, which] = *self.recent {
             let fixed = 0x12;
             let bits = match which {
@@ -153,6 +170,36 @@ impl Machine {
             };
             self.say(&[fixed | bits]);
         }
+    }
+
+    fn full_status(&mut self) {
+        self.pull_back();
+        let paper = match self.paper {
+            Paper::Out => 0x05,
+            Paper::Low => 0x04,
+            Paper::Ok | Paper::Unknown | Paper::Jammed => 0,
+        };
+        let held = if self.mouth.holds.is_some() { 0x20 } else { 0 };
+        let jam = if self.paper == Paper::Jammed { 0x40 } else { 0 };
+        self.say(&[0x10, 0x0F, paper | held, self.cover_bit(0x02), jam, 0]);
+    }
+
+    /// What the printer does by itself once the time it was told is up.
+    pub(super) fn pull_back(&mut self) {
+        let due = self.mouth.holds.flatten().is_some_and(|at| Instant::now() >= at);
+        if due && !self.mouth.stuck {
+            self.mouth.holds = None;
+            self.mouth.retracted += 1;
+        }
+    }
+
+    fn present(&mut self, retract: bool, seconds: u8) {
+        self.pull_back();
+        let receipt = self.page.cut();
+        self.cut.push(receipt);
+        self.mouth.mixed += usize::from(self.mouth.holds.is_some());
+        let at = Instant::now() + Duration::from_secs(u64::from(seconds));
+        self.mouth.holds = Some(Some(at).filter(|_| retract && seconds > 0));
     }
 
     fn forget(&mut self) {
@@ -211,6 +258,7 @@ impl Machine {
                 let receipt = self.page.cut();
                 self.cut.push(receipt);
             }
+            Op::Present { retract, seconds } => self.present(*retract, *seconds),
             Op::AutomaticStatus(mask) => {
                 self.automatic = *mask;
                 if *mask != 0 {

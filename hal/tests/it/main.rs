@@ -29,6 +29,8 @@ mod printer_faults;
 mod printer_lines;
 #[cfg(feature = "sim")]
 mod printer_picture;
+#[cfg(feature = "sim")]
+mod printer_presenter;
 #[cfg(all(feature = "sim", feature = "recording"))]
 mod recording;
 #[cfg(feature = "sim")]
