@@ -9,6 +9,7 @@
 //! ESC a n      1B 61 n                  GS r    1D 72 01
 //! ESC d n      1B 64 n                  GS I    1D 49 n
 //! FS P         1C 50 n m c t            n steps of 5 mm, m light, c 'R' pull back or 'E' eject, t seconds
+//! GS F6h, F8h  1D F6, 1D F8             black mark under the head, at the cutter
 //! GS ( H       1D 28 48 06 00 30 30 d1 d2 d3 d4
 //! GS ( L  112  1D 28 4C pL pH 30 70 30 1 1 31 xL xH yL yH d    p = 10 + data, to 65535; x, y in dots
 //! GS 8 L  112  1D 38 4C p1 p2 p3 p4 30 70 30 1 1 31 xL ...     the same beyond
@@ -124,6 +125,10 @@ pub enum Command {
         /// Seconds; 0 would be never.
         retract_s: u8,
     },
+    /// `GS F6h`: feeds until the black mark is under the head, where a receipt begins.
+    MarkToHead,
+    /// `GS F8h`: feeds until the black mark is at the cutter, where a receipt ends.
+    MarkToCutter,
     /// `DLE EOT 20`: the full status of printers with a presenter.
     AskFullStatus,
     /// `DLE EOT n`.
@@ -163,6 +168,8 @@ impl Command {
             Self::Present { show_mm, retract_s } => {
                 out.extend([0x1C, b'P', (show_mm / 5).max(1), 0, b'R', (*retract_s).max(1)]);
             }
+            Self::MarkToHead => out.extend([0x1D, 0xF6]),
+            Self::MarkToCutter => out.extend([0x1D, 0xF8]),
             Self::AskFullStatus => out.extend([0x10, 0x04, 20]),
             Self::AskStatus(which) => out.extend([0x10, 0x04, which.number()]),
             Self::AutomaticStatus(on) => out.extend([0x1D, b'a', if *on { 0x0E } else { 0 }]),
@@ -278,6 +285,8 @@ mod tests {
             (Command::CutPartial(0), "1d 56 42 00"),
             (Command::Present { show_mm: 60, retract_s: 30 }, "1c 50 0c 00 52 1e"),
             (Command::Present { show_mm: 0, retract_s: 0 }, "1c 50 01 00 52 01"),
+            (Command::MarkToHead, "1d f6"),
+            (Command::MarkToCutter, "1d f8"),
             (Command::AskFullStatus, "10 04 14"),
             (Command::AskStatus(RealTime::Paper), "10 04 04"),
             (Command::AutomaticStatus(true), "1d 61 0e"),

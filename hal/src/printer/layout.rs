@@ -146,6 +146,9 @@ pub struct Look {
 /// [`LayoutError`] naming the line.
 pub fn lay_out(job: &Job, profile: &Profile, draw: &mut dyn DrawText) -> Result<Vec<Command>, LayoutError> {
     let mut setter = Setter { profile, draw, commands: Vec::new(), state: State::default() };
+    if profile.black_mark {
+        setter.commands.push(Command::MarkToHead);
+    }
     if let Some(mark) = &job.copy {
         let look = Style::default().bold().sized(Size::Double).aligned(Align::Centre);
         setter.line(0, &Line::styled(mark.as_str(), look))?;
@@ -212,6 +215,9 @@ impl Setter<'_> {
                 Ok(())
             }
             Line::Cut => {
+                if self.profile.black_mark {
+                    self.commands.push(Command::MarkToCutter);
+                }
                 self.commands.push(match (self.profile.presenter, self.profile.cutter) {
                     (Some(Presenter { show_mm, retract_s }), _) => Command::Present { show_mm, retract_s },
                     (None, CutterKind::None) => Command::Feed(TEAR_LINES),

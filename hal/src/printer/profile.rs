@@ -16,6 +16,7 @@
 //! automatic_status = true    # tells changes by itself in four bytes: GS a; true when left out
 //! xon_xoff = false           # 11h and 13h inside pictures stop nothing; false when left out
 //! presenter = { show_mm = 60, retract_s = 30 }     # shown, and pulled back when not taken: FS P; none when left out
+//! black_mark = false         # the roll has marks: begin and cut at them, GS F6h and F8h; false when left out
 //! graphics = false           # a picture above 65,535 bytes in one piece: GS 8 L; false when left out
 //! code_pages = [{ number = 0, page = "cp437" }]    # the first that has all characters is taken
 //! ```
@@ -77,6 +78,8 @@ pub struct Profile {
     pub xon_xoff: bool,
     /// Takes a picture above 65,535 bytes in one piece.
     pub graphics: bool,
+    /// The roll has black marks: a receipt begins and ends at one.
+    pub black_mark: bool,
     /// Shows the receipt in its mouth and pulls an untaken one back.
     pub presenter: Option<Presenter>,
     /// Number for `ESC t` and table, in order of preference.
@@ -128,6 +131,8 @@ struct File {
     xon_xoff: bool,
     #[serde(default)]
     graphics: bool,
+    #[serde(default)]
+    black_mark: bool,
     presenter: Option<Spanned<FilePresenter>>,
     code_pages: Spanned<Vec<FilePage>>,
 }
@@ -231,6 +236,7 @@ impl Profile {
             automatic_status: raw.automatic_status,
             xon_xoff: raw.xon_xoff,
             graphics: raw.graphics,
+            black_mark: raw.black_mark,
             presenter,
             code_pages,
         })

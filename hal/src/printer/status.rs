@@ -9,7 +9,7 @@
 //! n=4  b2 b3 near end, b5 b6 end
 //!
 //! DLE EOT 20  10h 0Fh and four bytes, on printers with a presenter
-//!      1  b0 no paper, b2 near end, b5 receipt in the mouth    3  b0 head hot, b6 jam
+//!      1  b0 no paper, b2 near end, b5 receipt in the mouth    3  b0 head hot, b6 jam, b7 no mark
 //!      2  b0 head up, b1 cover open                            4  b0 b1 cutter, b2 b3 memory, b7 presenter
 //! ```
 //! Source: Epson ESC/POS command reference, `DLE EOT` and `GS a`; for `DLE EOT 20` the command tables of
@@ -179,12 +179,13 @@ impl PrinterStatus {
     pub(crate) fn automatic(&mut self, [first, second, third, _]: [u8; 4]) {
         self.online = first & 0x08 == 0;
         self.cover = cover(first & 0x20 != 0);
-        self.roll(third & 0x03 != 0, third & 0x0C != 0);
         self.errors(second);
+        self.roll(third & 0x03 != 0, third & 0x0C != 0);
     }
 
     /// Takes in the four bytes of a full status; what is there stays abandoned until it is gone.
     pub(crate) fn full(&mut self, [paper, user, recoverable, unrecoverable]: [u8; 4]) {
+        self.paper = Paper::Unknown;
         self.roll(paper & 0x04 != 0, paper & 0x01 != 0);
         self.media = match (paper & 0x20 != 0, self.media) {
             (false, _) => Media::NotPresent,
@@ -195,8 +196,8 @@ impl PrinterStatus {
         self.head = if recoverable & 0x01 == 0 { Head::Ok } else { Head::Hot };
         self.cutter = if unrecoverable & 0x03 == 0 { Cutter::Ok } else { Cutter::Stuck };
         self.needs_reset = unrecoverable & 0x0C != 0;
-        // A jam on the way, or in the presenter.
-        if recoverable & 0x40 != 0 || unrecoverable & 0x80 != 0 {
+        // A jam on the way or in the presenter, or a black mark that was not found.
+        if recoverable & 0xC0 != 0 || unrecoverable & 0x80 != 0 {
             self.paper = Paper::Jammed;
         }
     }
@@ -213,6 +214,10 @@ impl PrinterStatus {
     }
 
     fn roll(&mut self, near_end: bool, end: bool) {
+        // A jam stays one until the errors say otherwise: the roll is fine all the while.
+        if self.paper == Paper::Jammed {
+            return;
+        }
         self.paper = match (end, near_end) {
             (true, _) => Paper::Out,
             (false, true) => Paper::Low,
@@ -251,12 +256,28 @@ mod tests {
     }
 
     #[test]
+    fn a_jam_is_not_forgotten_when_the_roll_is_asked_for() {
+        let mut status = PrinterStatus::default();
+        status.answer(RealTime::ErrorCause, 0x16);
+        status.answer(RealTime::Paper, 0x12);
+        assert_eq!(status.paper, Paper::Jammed);
+        status.answer(RealTime::ErrorCause, 0x12);
+        status.answer(RealTime::Paper, 0x12);
+        assert_eq!(status.paper, Paper::Ok);
+        status.automatic([0x14, 0x04, 0, 0x0F]);
+        assert_eq!(status.paper, Paper::Jammed);
+        status.automatic([0x14, 0, 0x03, 0x0F]);
+        assert_eq!(status.paper, Paper::Low);
+    }
+
+    #[test]
     fn full_status_bits_are_those_of_the_table() {
         for (bytes, media, troubles) in [
             ([0x00, 0, 0, 0], Media::NotPresent, vec![]),
             ([0x20, 0, 0, 0], Media::Presented, vec![]),
             ([0x21, 0, 0, 0], Media::Presented, vec![Trouble::PaperOut]),
             ([0x04, 0x02, 0, 0], Media::NotPresent, vec![Trouble::PaperLow, Trouble::CoverOpen]),
+            ([0, 0, 0x80, 0], Media::NotPresent, vec![Trouble::Jam]),
             ([0, 0, 0x41, 0x01], Media::NotPresent, vec![Trouble::Cutter, Trouble::HeadHot, Trouble::Jam]),
             ([0x20, 0, 0, 0x84], Media::Presented, vec![Trouble::Jam, Trouble::NeedsReset]),
         ] {

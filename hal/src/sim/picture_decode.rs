@@ -44,6 +44,8 @@ pub(super) enum Op {
         retract: bool,
         seconds: u8,
     },
+    /// Feeds to the next black mark.
+    ToMark,
     AutomaticStatus(u8),
     AskRoll,
     AskIdentity(u8),
@@ -121,6 +123,7 @@ impl Decoder {
                 whole(Op::Ignored, 7)
             }
             [b'v', ..] => None,
+            [0xF6 | 0xF8, ..] => whole(Op::ToMark, 1),
             [b'(', b'L', low, high, 48, 112, ref header @ ..] => {
                 self.graphics.begin(word(low, high), header).map(|used| (Op::Ignored, used + 7))
             }

@@ -36,6 +36,10 @@ pub(super) struct Page {
     pub(super) dots: usize,
     pub(super) length: usize,
     pub(super) items: Vec<Item>,
+    /// Dots from one black mark of the roll to the next; 0 when it has none.
+    pub(super) marks: usize,
+    /// Where on the roll this page begins, dots.
+    pub(super) start: usize,
     line: Vec<Cell>,
     pen: Cell,
     page: u8,
@@ -52,6 +56,8 @@ impl Page {
             dots,
             length: 0,
             items: Vec::new(),
+            marks: 0,
+            start: 0,
             line: Vec::new(),
             pen,
             page: 0,
@@ -64,7 +70,8 @@ impl Page {
 
     /// New paper, the settings kept.
     pub(super) fn cut(&mut self) -> Self {
-        let next = Self { length: 0, items: Vec::new(), line: Vec::new(), ..self.clone() };
+        let start = self.start + self.length;
+        let next = Self { start, length: 0, items: Vec::new(), line: Vec::new(), ..self.clone() };
         std::mem::replace(self, next)
     }
 
@@ -90,7 +97,8 @@ impl Page {
             Op::Initialise => {
                 let fresh = Self::new(self.dots);
                 let (length, items) = (self.length, std::mem::take(&mut self.items));
-                *self = Self { length, items, ..fresh };
+                let (marks, start) = (self.marks, self.start);
+                *self = Self { length, items, marks, start, ..fresh };
             }
             Op::CodePage(number) => self.page = *number,
             Op::Bold(on) => self.pen.bold = *on,
@@ -119,6 +127,11 @@ impl Page {
                 self.length += usize::from(*feed);
             }
             Op::Present { .. } => self.end_line(),
+            Op::ToMark => {
+                self.end_line();
+                let end = self.start + self.length;
+                self.length = end.checked_next_multiple_of(self.marks).unwrap_or(end) - self.start;
+            }
             Op::AutomaticStatus(_) | Op::AskRoll | Op::AskIdentity(_) | Op::ProcessId(_) | Op::Ignored => {}
         }
     }

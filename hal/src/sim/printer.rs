@@ -125,6 +125,17 @@ impl PrinterPanel {
         self.change(|machine| machine.talk_nonsense(on));
     }
 
+    /// Puts a roll in that has a black mark every so many dots; 0 for none.
+    pub fn set_marks(&self, dots: usize) {
+        self.change(|machine| machine.set_marks(dots));
+    }
+
+    /// How long each receipt that was cut off is, dots.
+    #[must_use]
+    pub fn lengths(&self) -> Vec<usize> {
+        self.machine().lengths()
+    }
+
     /// Takes the receipt out of the mouth; whether there was one.
     pub fn take_receipt(&self) -> bool {
         let mut taken = false;

@@ -36,6 +36,8 @@ pub(super) struct Mouth {
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) mouth: Mouth,
+    /// Stopped because no black mark came.
+    unmarked: bool,
     pub(super) plugged: bool,
     pub(super) connected: bool,
     /// Counts plugs pulled: a line of before is of no use.
@@ -61,6 +63,7 @@ impl Machine {
     pub(super) fn new(dots_per_line: usize) -> Self {
         Self {
             mouth: Mouth::default(),
+            unmarked: false,
             plugged: true,
             connected: false,
             generation: 0,
@@ -82,8 +85,17 @@ impl Machine {
     }
 
     pub(super) fn set_paper(&mut self, paper: Paper) {
-        (self.paper, self.roll_dots) = (paper, None);
+        (self.paper, self.roll_dots, self.unmarked) = (paper, None, false);
         self.work();
+    }
+
+    pub(super) fn set_marks(&mut self, dots: usize) {
+        self.page.marks = dots;
+    }
+
+    /// Lengths of the receipts cut off, dots.
+    pub(super) fn lengths(&self) -> Vec<usize> {
+        self.cut.iter().map(|page| page.length).collect()
     }
 
     pub(super) fn end_paper_after(&mut self, dots: usize) {
@@ -180,7 +192,11 @@ impl Machine {
             Paper::Ok | Paper::Unknown | Paper::Jammed => 0,
         };
         let held = if self.mouth.holds.is_some() { 0x20 } else { 0 };
-        let jam = if self.paper == Paper::Jammed { 0x40 } else { 0 };
+        let jam = match (self.paper, self.unmarked) {
+            (Paper::Jammed, true) => 0x80,
+            (Paper::Jammed, false) => 0x40,
+            (Paper::Ok | Paper::Low | Paper::Out | Paper::Unknown, _) => 0,
+        };
         self.say(&[0x10, 0x0F, paper | held, self.cover_bit(0x02), jam, 0]);
     }
 
@@ -258,6 +274,12 @@ impl Machine {
                 let receipt = self.page.cut();
                 self.cut.push(receipt);
             }
+            // The roll without marks runs and runs: the printer stops with an error.
+            Op::ToMark if self.page.marks == 0 => {
+                self.paper = Paper::Jammed;
+                self.unmarked = true;
+            }
+            Op::ToMark => {}
             Op::Present { retract, seconds } => self.present(*retract, *seconds),
             Op::AutomaticStatus(mask) => {
                 self.automatic = *mask;

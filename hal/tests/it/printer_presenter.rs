@@ -12,6 +12,27 @@ use std::{collections::BTreeSet, time::Duration};
 
 const MODEL: &str = "custom-vkp80iii";
 
+/// Receipts of any length end at a mark; a roll without marks stops the printer and staff are told.
+#[test]
+fn with_black_marks_each_receipt_is_a_whole_number_of_forms() {
+    let profile = Profile { black_mark: true, presenter: None, ..Profile::named(MODEL).unwrap() };
+    let (printer, panel) = SimPrinter::new(profile.dots_per_line);
+    let mut driver = EscPos::open(printer.connect().unwrap(), profile, soon()).unwrap();
+    panel.set_marks(400);
+    for lines in [1, 20] {
+        assert!(matches!(driver.print(&numbered("line", lines), soon()), Ok(PrintProof::Accepted)));
+    }
+    assert_eq!(panel.lengths(), [400, 800]);
+    panel.set_marks(0);
+    let limit = hal::Deadline::after(Duration::from_secs(4));
+    let stopped = driver.print(&numbered("line", 1), limit);
+    assert!(
+        matches!(&stopped, Err(PrintError::Interrupted { troubles, .. }) if troubles.contains(&Trouble::Jam)),
+        "{stopped:?}"
+    );
+    assert_eq!(panel.lengths(), [400, 800]);
+}
+
 /// The model, but its printer pulls back after one second.
 fn driver() -> (EscPos, hal::sim::printer::PrinterPanel, SimPrinter) {
     let presenter = Some(Presenter { show_mm: 60, retract_s: 1 });
