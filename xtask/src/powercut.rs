@@ -13,6 +13,7 @@ use crate::{
 use anyhow::{Result, bail};
 use std::{
     ffi::OsString,
+    fs,
     process::{Command, ExitCode},
 };
 
@@ -81,7 +82,10 @@ fn program(workspace: &Workspace) -> Result<Command> {
     let prefix = packages::privilege_here().into_iter().flatten().map(OsString::from);
     let mut words = prefix.chain([binary]);
     let mut command = Command::new(words.next().unwrap_or_default());
-    command.args(words).arg("run").arg("--folder").arg(workspace.target.join("powercut"));
+    // Made here, so that it belongs to whoever asked and goes with the rest of `target`.
+    let folder = workspace.target.join("powercut");
+    fs::create_dir_all(&folder)?;
+    command.args(words).arg("run").arg("--folder").arg(folder);
     Ok(command)
 }
 

@@ -94,7 +94,7 @@ struct Options {
     #[arg(long, value_parser = named)]
     only: Option<&'static Workload>,
     /// Cut under a store that is known to lose, and want the loss to be seen.
-    #[arg(long = "break", value_name = "STORE", conflicts_with = "small")]
+    #[arg(long = "break", value_name = "STORE", value_parser = losing, conflicts_with = "small")]
     broken: Option<Kind>,
     /// Two cuts of each workload, then both broken stores.
     #[arg(long, conflicts_with_all = ["cuts", "only"])]
@@ -130,6 +130,11 @@ fn main() -> ExitCode {
 fn named(name: &str) -> Result<&'static Workload, String> {
     let names: Vec<&str> = workload::ALL.iter().map(|workload| workload.name).collect();
     workload::named(name).ok_or_else(|| format!("there are {}", names.join(", ")))
+}
+
+fn losing(name: &str) -> Result<Kind, String> {
+    let kind = [Kind::Journal, Kind::Sled].into_iter().find(|kind| kind.name() == name);
+    kind.ok_or_else(|| "there are journal, sled".to_owned())
 }
 
 fn logged() {
@@ -196,9 +201,9 @@ fn spread(
         let share = cuts / count(chosen)? + u64::from(at < cuts % count(chosen)?);
         let started = std::time::Instant::now();
         let tally = run.workload(machine, workload, share)?;
-        let Tally { promised, rebuilt, quarantined, .. } = tally;
+        let Tally { promised, again, rebuilt, quarantined, .. } = tally;
         println!(
-            "powercut: {} {}: {tally}; promised {promised}, rebuilt {rebuilt}, damaged places {quarantined}, {:.0} s",
+            "powercut: {} {}: {tally}; promised {promised}, cut again while opening {again}, rebuilt {rebuilt}, damaged places {quarantined}, {:.0} s",
             kind.name(),
             workload.name,
             started.elapsed().as_secs_f64()
@@ -206,7 +211,8 @@ fn spread(
         sum += tally;
     }
     if !sum.is_clean() && kind == Kind::Outbox {
-        println!("powercut: to repeat it: cargo xtask powercut --seed {seed} --cuts {cuts}");
+        let only = options.only.map_or_else(String::new, |only| format!(" --only {}", only.name));
+        println!("powercut: to repeat it: cargo xtask powercut --seed {seed} --cuts {cuts}{only}");
     }
     Ok(sum)
 }

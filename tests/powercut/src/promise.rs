@@ -89,9 +89,9 @@ pub(crate) fn parse<T: FromStr>(line: &str) -> Option<(T, u64)> {
 /// What is wrong with one envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
-    /// It was promised and is not there.
+    /// It was promised and is not there, or a person is told that its bytes are gone.
     Lost,
-    /// It is there with other bytes.
+    /// It is there with other bytes, or half of it though nothing was promised.
     Torn,
     /// It is there again, or though nobody heard *saved*.
     Doubled,
@@ -150,7 +150,8 @@ fn judge(told: Told, found: Found, forgets: bool) -> Result<Told, Fault> {
     match found {
         Found::Twice => Err(Fault::Doubled),
         Found::Waits | Found::Torn if ended || told == Told::Refused => Err(Fault::Doubled),
-        Found::Torn | Found::Damaged => Err(Fault::Torn),
+        Found::Torn => Err(Fault::Torn),
+        Found::Damaged => Err(if told == Told::Trying { Fault::Torn } else { Fault::Lost }),
         Found::Waits => Ok(Told::Saved),
         Found::Sent | Found::Unproven if !matches!(told, Told::Settling | Told::Settled) => Err(Fault::Lost),
         Found::Unproven => Err(Fault::Torn),
@@ -188,7 +189,8 @@ mod tests {
         assert_eq!(faults("saved 1", "sent 1"), [(1, Fault::Lost)]);
         assert_eq!(faults("saved 1", "staff 1"), [(1, Fault::Lost)]);
         assert_eq!(faults("saved 1", "torn 1"), [(1, Fault::Torn)]);
-        assert_eq!(faults("saved 1", "damaged 1"), [(1, Fault::Torn)]);
+        assert_eq!(faults("saved 1", "damaged 1"), [(1, Fault::Lost)]);
+        assert_eq!(faults("trying 1", "damaged 1"), [(1, Fault::Torn)]);
         assert_eq!(faults("settled 1", "unproven 1"), [(1, Fault::Torn)]);
         assert_eq!(faults("", "waits 9"), [(9, Fault::Torn)]);
         assert_eq!(faults("settled 1", "waits 1"), [(1, Fault::Doubled)]);

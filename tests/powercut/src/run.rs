@@ -6,7 +6,8 @@
 //!                +---- the image is the drive now, a fresh process looks at it <-----+
 //! ```
 //!
-//! A drive lives through [`CUTS_A_LIFE`] cuts, or until a fault is found.
+//! A drive lives through [`CUTS_A_LIFE`] cuts, or until a fault is found. After some cuts nobody looks: the store
+//! opens what is left, and the power goes again while it does.
 //!
 //! Promises: only what was heard before the cut is a promise; the same seed gives the same work, kinds of cut and
 //! choice of what survives. The moments are counted in commands to the drive, as far as threads repeat themselves.
@@ -23,7 +24,7 @@ use crate::{
     workload::Workload,
     writer::READY,
 };
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use fastrand::Rng;
 use std::{
     collections::BTreeMap,
@@ -42,6 +43,12 @@ const LOOK_MAX: Duration = Duration::from_secs(90);
 const QUIET: Duration = Duration::from_millis(30);
 /// What still comes then is not believed; a store that waits for its drive is silent before.
 const QUIET_MAX: Duration = Duration::from_millis(500);
+/// After one of so many cuts nobody looks, and the next cut comes while the store opens.
+const UNSEEN_ONE_IN: u32 = 4;
+/// The most commands to the drive until that next cut.
+const OPENING_COMMANDS_MAX: u64 = 60;
+/// The longest time until that next cut, in milliseconds.
+const OPENING_MS_MAX: u64 = 400;
 /// Images of faults that are kept.
 const IMAGES_MAX: u64 = 4;
 
@@ -62,6 +69,16 @@ pub(crate) struct Run<'a> {
 struct Life {
     ledger: Ledger,
     cuts: u64,
+    /// Nobody has looked since the last cut: the next one comes while the store opens.
+    unseen: bool,
+}
+
+/// One cut.
+struct Round {
+    number: u64,
+    way: Cut,
+    place: String,
+    random: Rng,
 }
 
 impl Run<'_> {
@@ -70,19 +87,28 @@ impl Run<'_> {
         let empty = machine.format(workload.disk_bytes)?;
         let mut tally = Tally::default();
         let mut life = Life::default();
-        for cut in 0..cuts {
+        for number in 0..cuts {
             if life.cuts == 0 {
                 machine.power_on(empty.clone())?;
             }
-            let clean = self.cut(machine, workload, cut, &mut life, &mut tally)?;
-            if !clean || life.cuts == CUTS_A_LIFE {
+            let last = life.cuts + 1 == CUTS_A_LIFE || number + 1 == cuts;
+            let mut round = self.round(workload, number);
+            let clean = self.cut(machine, workload, &mut round, last, &mut life, &mut tally)?;
+            if !clean || last {
                 tally.promised += life.ledger.promised();
                 life = Life::default();
             }
         }
-        tally.promised += life.ledger.promised();
         machine.power_off()?;
         Ok(tally)
+    }
+
+    /// The same for the same seed, workload and number.
+    fn round(&self, workload: &Workload, number: u64) -> Round {
+        let way = Cut::turn(workload.turn().wrapping_add(number).wrapping_add(self.seed));
+        let place = format!("{}, cut {number} ({}), seed {}", workload.name, way.name(), self.seed);
+        let seed = self.seed ^ workload.turn().rotate_left(48) ^ number.rotate_left(32);
+        Round { number, way, place, random: Rng::with_seed(seed).fork() }
     }
 
     /// One cut and the look after it; false when a fault was found.
@@ -90,50 +116,71 @@ impl Run<'_> {
         &self,
         machine: &mut Machine,
         workload: &Workload,
-        cut: u64,
+        round: &mut Round,
+        last: bool,
         life: &mut Life,
         tally: &mut Tally,
     ) -> Result<bool> {
-        let mut random = self.random(workload, cut);
-        let way = Cut::turn(workload.turn().wrapping_add(cut).wrapping_add(self.seed));
-        let dir = machine.disk().join("outbox");
-        let base = (cut + 1) << 24;
-        let extra = ["--base".to_owned(), base.to_string()];
-        let mut writer =
-            Process::start("write", &dir, (workload, self.kind), &extra, String::new(), &self.log)?;
-        let mut hear = |line: &str| _ = life.ledger.hear(line);
-        let started = writer.hear_until(READY, READY_MAX, &mut hear);
-        let (commands, within) = workload.moment(&mut random);
-        if started.is_ok() {
-            machine.slot().arm(commands);
-            machine.slot().stall_within(within);
-        }
-        let alive = writer.hear_out(QUIET, QUIET_MAX, &mut hear);
-        let image = machine.cut(way, &mut random);
-        writer.kill()?;
-        machine.slot().power_off();
-        writer.wait()?;
+        let again = life.unseen;
+        let (image, worked) = self.interrupt(machine, workload, round, life)?;
         life.cuts += 1;
         tally.cuts += 1;
-        let place = self.place(workload, cut, way);
-        if let Err(error) =
-            started.and_then(|()| if alive { Ok(()) } else { Err(anyhow::anyhow!("it ended by itself")) })
-        {
-            self.unopenable(&place, &error.context("the process at work"), &image, tally)?;
+        if let Err(error) = worked {
+            self.unopenable(&round.place, &error.context("the process at work"), &image, tally)?;
             return Ok(false);
+        }
+        if !last && !again && round.random.u32(..UNSEEN_ONE_IN) == 0 {
+            tally.again += 1;
+            life.unseen = true;
+            return match machine.power_on(image.clone()) {
+                Ok(()) => Ok(true),
+                Err(error) => self.unopenable(&round.place, &error, &image, tally).map(|()| false),
+            };
         }
         match self.look(machine, workload, image.clone(), life, tally) {
             Ok(faults) if faults.is_empty() => Ok(true),
             Ok(faults) => {
-                self.faults(&place, &faults, tally);
-                self.keep(&place, &image, tally)?;
-                Ok(false)
+                self.faults(&round.place, &faults, tally);
+                self.keep(&round.place, &image, tally).map(|()| false)
             }
-            Err(error) => {
-                self.unopenable(&place, &error, &image, tally)?;
-                Ok(false)
-            }
+            Err(error) => self.unopenable(&round.place, &error, &image, tally).map(|()| false),
         }
+    }
+
+    /// Lets a process work and cuts the power. What survives, and whether the process worked until then.
+    fn interrupt(
+        &self,
+        machine: &mut Machine,
+        workload: &Workload,
+        round: &mut Round,
+        life: &mut Life,
+    ) -> Result<(Vec<u8>, Result<()>)> {
+        let opening = std::mem::take(&mut life.unseen);
+        let (commands, within) =
+            if opening { moment_of_opening(&mut round.random) } else { workload.moment(&mut round.random) };
+        if opening {
+            machine.slot().arm(commands);
+        }
+        let dir = machine.disk().join("outbox");
+        // Numbers are never used twice on a drive.
+        let extra = ["--base".to_owned(), ((round.number + 1) << 24).to_string()];
+        let on = (workload, self.kind);
+        let mut writer = Process::start("write", &dir, on, &extra, String::new(), &self.log)?;
+        let mut hear = |line: &str| _ = life.ledger.hear(line);
+        let ready = if opening { Ok(()) } else { writer.hear_until(READY, READY_MAX, &mut hear) };
+        if ready.is_ok() {
+            if !opening {
+                machine.slot().arm(commands);
+            }
+            machine.slot().stall_within(within);
+        }
+        let alive = writer.hear_out(QUIET, QUIET_MAX, &mut hear);
+        let image = machine.cut(round.way, &mut round.random);
+        writer.kill()?;
+        machine.slot().power_off();
+        writer.wait()?;
+        let worked = ready.and_then(|()| if alive { Ok(()) } else { bail!("it ended by itself") });
+        Ok((image, worked))
     }
 
     /// Switches on again and lets a fresh process look.
@@ -166,16 +213,6 @@ impl Run<'_> {
         Ok(life.ledger.settle_with(&found, workload.forgets()))
     }
 
-    /// The same for the same seed, workload and cut.
-    fn random(&self, workload: &Workload, cut: u64) -> Rng {
-        let mut random = Rng::with_seed(self.seed ^ workload.turn().rotate_left(48) ^ cut.rotate_left(32));
-        random.fork()
-    }
-
-    fn place(&self, workload: &Workload, cut: u64, way: Cut) -> String {
-        format!("{}, cut {cut} ({}), seed {}", workload.name, way.name(), self.seed)
-    }
-
     fn faults(&self, place: &str, faults: &[(u64, Fault)], tally: &mut Tally) {
         for &(n, fault) in faults {
             tally.fault(fault);
@@ -203,4 +240,9 @@ impl Run<'_> {
         println!("powercut: {place}: the drive as it was is in {}", path.display());
         Ok(())
     }
+}
+
+/// The moment of a cut while a store opens, counted from the start of its process.
+fn moment_of_opening(random: &mut Rng) -> (u64, Duration) {
+    (random.u64(1..=OPENING_COMMANDS_MAX), Duration::from_millis(random.u64(1..=OPENING_MS_MAX)))
 }

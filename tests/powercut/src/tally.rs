@@ -15,14 +15,16 @@ pub(crate) struct Tally {
     pub(crate) cuts: u64,
     /// Envelopes that were promised, each counted once in a drive's life.
     pub(crate) promised: u64,
-    /// Promised and gone.
+    /// Promised and gone, or damaged and shown to staff.
     pub(crate) lost: u64,
-    /// There, with other bytes.
+    /// There, with other bytes or half of them.
     pub(crate) torn: u64,
     /// There again.
     pub(crate) doubled: u64,
     /// Stores that did not open, or whose process ended by itself.
     pub(crate) unopenable: u64,
+    /// Of the cuts, those after which nobody looked before the next.
+    pub(crate) again: u64,
     /// Openings that rebuilt the state from the journal.
     pub(crate) rebuilt: u64,
     /// Damaged places that opening set aside.
@@ -67,6 +69,7 @@ impl AddAssign for Tally {
         self.torn += other.torn;
         self.doubled += other.doubled;
         self.unopenable += other.unopenable;
+        self.again += other.again;
         self.rebuilt += other.rebuilt;
         self.quarantined += other.quarantined;
         self.images += other.images;
