@@ -104,9 +104,12 @@ struct Options {
 /// Cuts of each workload, and under each broken store, in the small dose.
 const SMALL: u64 = 2;
 
+/// Before the reason.
+const CANNOT: &str = "cannot run";
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Task::Run(_) => possible::ensure().and_then(|()| possible::move_inside()),
+        Task::Run(_) => possible::ensure().and_then(|()| possible::move_inside()).context(CANNOT),
         Task::Inside(options) => inside(&options),
         Task::Write { dir, on, base } => {
             logged();
@@ -121,7 +124,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("powercut: cannot run: {error:#}");
+            eprintln!("powercut: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -146,7 +149,7 @@ fn inside(options: &Options) -> Result<bool> {
     fs::create_dir_all(&options.folder).with_context(|| options.folder.display().to_string())?;
     let seed = options.seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));
     println!("powercut: seed {seed}; children log to {}", options.folder.join(LOG).display());
-    let mut machine = Machine::new(&options.folder)?;
+    let mut machine = Machine::new(&options.folder).context(CANNOT)?;
     if let Some(kind) = options.broken {
         return broken(&mut machine, options, kind, seed, options.cuts);
     }
@@ -209,6 +212,9 @@ fn spread(
             started.elapsed().as_secs_f64()
         );
         sum += tally;
+    }
+    if kind == Kind::Outbox && sum.is_clean() && sum.promised == 0 {
+        bail!("nothing was promised before any cut, so nothing is proven; take more cuts");
     }
     if !sum.is_clean() && kind == Kind::Outbox {
         let only = options.only.map_or_else(String::new, |only| format!(" --only {}", only.name));

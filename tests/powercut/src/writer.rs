@@ -74,7 +74,7 @@ pub(crate) fn run(dir: &Path, workload: &Workload, kind: Kind, base: u64) -> Res
         });
         let enders = (0..workload.enders).map(|_| scope.spawn(|| work.end_on()));
         let threads: Vec<_> = savers.chain(enders).collect();
-        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or(Ok(())))
+        threads.into_iter().try_for_each(ended)
     })?;
     loop {
         thread::park();
@@ -132,7 +132,7 @@ impl<'a> Work<'a> {
                     })
                 })
                 .collect();
-            threads.into_iter().try_for_each(|thread| thread.join().unwrap_or(Ok(())))
+            threads.into_iter().try_for_each(ended)
         })?;
         Ok(())
     }
@@ -204,6 +204,11 @@ impl<'a> Work<'a> {
         }
         Ok(())
     }
+}
+
+/// How a thread ended; one that panicked ends the work.
+fn ended<T, E: From<io::Error>>(thread: thread::ScopedJoinHandle<'_, Result<T, E>>) -> Result<T, E> {
+    thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked").into()))
 }
 
 fn now_ms() -> u64 {
