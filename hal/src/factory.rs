@@ -11,6 +11,7 @@
 //! selector = "sim:card"
 //! removal_wait_s = 20
 //! presented = "contactless"
+//! # kind = "hid"                # of a stripe reader at /dev/hidraw..., or serial, or wedge (the default)
 //!
 //! [devices.document_scanner]
 //! selector = "sim:document"
@@ -34,6 +35,7 @@
 //! only unplugged is no error, its health says so and it is found when it comes. Never: guesses a device.
 
 mod config;
+mod hid;
 mod list;
 mod opener;
 mod typing;
@@ -153,7 +155,10 @@ static DRIVERS: &[Driver] = &[
     Driver {
         name: "stripe",
         takes: |selector| matches!(selector, Selector::Node(_)),
-        open: Open::Card(|config, _| typing::swipe(config)),
+        open: Open::Card(|config, _| match config.kind {
+            Some(Speaks::Hid) => hid::swipe(config),
+            Some(Speaks::Wedge | Speaks::Serial) | None => typing::swipe(config),
+        }),
     },
     Driver {
         name: "barcode",
@@ -217,6 +222,12 @@ static DRIVERS: &[Driver] = &[
         name: "sim:swipe",
         takes: |selector| opener::is_sim(selector, "swipe"),
         open: Open::Card(|config, site| typing::simulated::swipe(config, opener::world(site)?)),
+    },
+    #[cfg(feature = "sim")]
+    Driver {
+        name: "sim:hid-swipe",
+        takes: |selector| opener::is_sim(selector, "hid-swipe"),
+        open: Open::Card(|_, site| Ok(hid::simulated_swipe(opener::world(site)?))),
     },
     #[cfg(feature = "sim")]
     Driver {

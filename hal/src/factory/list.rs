@@ -3,11 +3,11 @@
 //! Promises: a device that may not be opened is listed with the reason. Never: opens one for more than its name.
 
 use crate::{
-    card,
+    card::{self, hid::StripeLayout},
     device::Class,
     keys, pointer,
     selector::Selector,
-    transport::{serial, usb},
+    transport::{hidraw, serial, usb},
 };
 use std::path::PathBuf;
 
@@ -56,6 +56,14 @@ pub fn list() -> Vec<Found> {
         name: Ok(name),
     };
     let readers = card::ccid::usb::list().into_iter().map(usb(Class::CardReader, "ccid"));
+    let stripe = |listed: hidraw::Listed| Found {
+        selector: Selector::Node(listed.path),
+        class: Class::CardReader,
+        driver: "stripe",
+        name: listed.name,
+    };
+    let stripes = hidraw::list().into_iter().filter(|listed| StripeLayout::of(&listed.descriptor).is_ok());
+    let readers = readers.chain(stripes.map(stripe));
     let printers = usb::find::list()
         .into_iter()
         .map(usb(Class::ReceiptPrinter, "usb"))

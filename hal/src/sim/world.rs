@@ -8,6 +8,7 @@ use super::{
     card::CardSim,
     ccid::{CcidPanel, Model},
     document::ScannerSim,
+    hid_stripe::{HidStripeSim, ReportFault, Stripe},
     keyboard::{self, KeyboardSim, Place},
     pointer::TouchSim,
     printer::{PrinterPanel, SimPrinter},
@@ -44,6 +45,7 @@ pub(super) struct Things {
     pub(super) touch: TouchSim,
     barcode: KeyboardSim,
     stripe: KeyboardSim,
+    pub(super) hid_stripe: HidStripeSim,
     keypad: KeyboardSim,
 }
 
@@ -163,6 +165,17 @@ impl World {
         keyboard::type_text(self, Place::Stripe, tracks)
     }
 
+    /// Pulls a card through the stripe reader `sim:hid-swipe`, which reports what it could decode; false when
+    /// nobody hears of it.
+    pub fn swipe_stripe(&self, stripe: &Stripe, fault: ReportFault) -> bool {
+        self.change(|things| things.hid_stripe.swipe(stripe, fault))
+    }
+
+    /// Somebody else takes the stripe reader `sim:hid-swipe`, or lets it go. One that is open stays open.
+    pub fn take_hid_stripe(&self, taken: bool) {
+        self.change(|things| things.hid_stripe.taken = taken);
+    }
+
     /// Presses or lets go a key of the keypad, by its code; false when no keypad is connected.
     pub fn key(&self, code: u16, down: bool) -> bool {
         keyboard::press(self, Place::Keypad, code, down)
@@ -212,6 +225,7 @@ impl World {
             Class::CardReader => {
                 things.card.pulled = pulled;
                 things.stripe.cable(pulled);
+                things.hid_stripe.cable(pulled);
             }
             Class::DocumentScanner => things.scanner.pulled = pulled,
             Class::Pointer => things.touch.cable(pulled),

@@ -132,6 +132,17 @@ fn a_device_that_types_is_refused_with_place_and_reason() {
             "devices.card_reader",
             "presented is for a chip card reader",
         ),
+        (
+            "[devices.card_reader]\nselector = '/dev/hidraw0'\nkind = 'hid'\nbaud = 9600",
+            "devices.card_reader",
+            "layout and baud are for a reader that types",
+        ),
+        (
+            "[devices.card_reader]\nselector = 'sim:hid-swipe'\nkind = 'hid'",
+            "devices.card_reader",
+            "that types",
+        ),
+        ("[devices.scanner]\nselector = '/dev/x'\nkind = 'hid'", "devices.scanner", "is for a stripe reader"),
         ("[devices.keypad]\nselector = 'sim:keypad'", "devices", "missing field `map`"),
         ("[devices.keypad]\nselector = 'sim:keypad'\nmap = 'abc'", "devices.keypad", "no such key map"),
         (
