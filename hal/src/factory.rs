@@ -17,7 +17,8 @@
 //! selector = "sim:document"
 //!
 //! [devices.scanner]
-//! selector = "/dev/kiosk/scanner"    # a keyboard wedge; kind = "serial" for a serial line
+//! selector = "/dev/kiosk/scanner"    # a keyboard wedge; kind = "serial" for a serial line,
+//!                                    # "hid" for HID-POS at /dev/hidraw...
 //! terminator = "enter"               # any (the default), enter, tab or gap
 //!
 //! [devices.keypad]
@@ -57,7 +58,7 @@ use crate::{
     keys::KeySource,
     pointer::PointerHandle,
     printer::{self, PrinterHandle, Profile},
-    scanner::ScannerHandle,
+    scanner::{self, ScannerHandle},
     selector::Selector,
     transport::Transport,
 };
@@ -163,7 +164,12 @@ static DRIVERS: &[Driver] = &[
     Driver {
         name: "barcode",
         takes: |selector| matches!(selector, Selector::Node(_)),
-        open: Open::Scanner(|config, _, sink| typing::scanner(config, sink)),
+        open: Open::Scanner(|config, _, sink| match config.kind {
+            Some(Speaks::Hid) => {
+                Ok(scanner::spawn(&config.selector.to_string(), hid::scanner(config)?, sink))
+            }
+            Some(Speaks::Wedge | Speaks::Serial) | None => typing::scanner(config, sink),
+        }),
     },
     Driver {
         name: "keys",
@@ -227,7 +233,7 @@ static DRIVERS: &[Driver] = &[
     Driver {
         name: "sim:hid-swipe",
         takes: |selector| opener::is_sim(selector, "hid-swipe"),
-        open: Open::Card(|_, site| Ok(hid::simulated_swipe(opener::world(site)?))),
+        open: Open::Card(|_, site| Ok(hid::simulated::swipe(opener::world(site)?))),
     },
     #[cfg(feature = "sim")]
     Driver {
@@ -235,6 +241,15 @@ static DRIVERS: &[Driver] = &[
         takes: |selector| opener::is_sim(selector, "scanner"),
         open: Open::Scanner(|config, site, sink| {
             typing::simulated::scanner(config, opener::world(site)?, sink)
+        }),
+    },
+    #[cfg(feature = "sim")]
+    Driver {
+        name: "sim:hid-scanner",
+        takes: |selector| opener::is_sim(selector, "hid-scanner"),
+        open: Open::Scanner(|config, site, sink| {
+            let open = hid::simulated::scanner(config, opener::world(site)?)?;
+            Ok(scanner::spawn(&config.selector.to_string(), open, sink))
         }),
     },
     #[cfg(feature = "sim")]

@@ -6,6 +6,7 @@ use crate::{
     card::{self, hid::StripeLayout},
     device::Class,
     keys, pointer,
+    scanner::hid::ScanLayout,
     selector::Selector,
     transport::{hidraw, serial, usb},
 };
@@ -56,14 +57,12 @@ pub fn list() -> Vec<Found> {
         name: Ok(name),
     };
     let readers = card::ccid::usb::list().into_iter().map(usb(Class::CardReader, "ccid"));
-    let stripe = |listed: hidraw::Listed| Found {
-        selector: Selector::Node(listed.path),
-        class: Class::CardReader,
-        driver: "stripe",
-        name: listed.name,
+    let hid = |hidraw::Listed { path, name, descriptor }: hidraw::Listed| {
+        let reads = StripeLayout::of(&descriptor).map(|_| (Class::CardReader, "stripe"));
+        let reads = reads.or_else(|_| ScanLayout::of(&descriptor).map(|_| (Class::Scanner, "barcode")));
+        reads.ok().map(|(class, driver)| Found { selector: Selector::Node(path), class, driver, name })
     };
-    let stripes = hidraw::list().into_iter().filter(|listed| StripeLayout::of(&listed.descriptor).is_ok());
-    let readers = readers.chain(stripes.map(stripe));
+    let readers = readers.chain(hidraw::list().into_iter().filter_map(hid));
     let printers = usb::find::list()
         .into_iter()
         .map(usb(Class::ReceiptPrinter, "usb"))

@@ -41,7 +41,7 @@ impl Typing {
         match (speaks, layout, baud) {
             (Speaks::Wedge, _, Some(_)) => return Err("baud is for kind = \"serial\"".to_owned()),
             (Speaks::Serial, Some(_), _) => return Err("layout is for kind = \"wedge\"".to_owned()),
-            (Speaks::Hid, _, _) => return Err("kind = \"hid\" is for a stripe reader".to_owned()),
+            (Speaks::Hid, _, _) => return Err("kind = \"hid\" is no way to type".to_owned()),
             (Speaks::Wedge, _, None) | (Speaks::Serial, None, _) => {}
         }
         let layout = Layout::named(layout.unwrap_or(LAYOUT_DEFAULT)).map_err(|error| error.to_string())?;

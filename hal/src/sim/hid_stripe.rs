@@ -6,29 +6,17 @@
 //!
 //! Source: MagTek 99875191, USB HID SureSwipe & USB HID Swipe Reader, section 4.
 //!
-//! Promises: a report is there when the hand's function returns; an unplugged reader loses what was waiting.
 //! Never: a ready number.
 
-use super::world::World;
-use crate::{
-    card::{
-        Canceller,
-        track::{self, Track, TrackFault},
-    },
-    device::{Deadline, DeviceError},
-    transport::hidraw::{ReportDescriptor, ReportSource, descriptor::DescriptorError},
-};
-use std::{collections::VecDeque, sync::Arc};
+use super::hid::HidNode;
+use crate::card::track::{self, Track, TrackFault};
 use zeroize::Zeroizing;
 
 /// Zeros in front of and behind the data of a track, as on a real stripe.
 const CLOCKING_BITS: usize = 22;
 
-/// So many reports wait for a reader, `HIDRAW_BUFFER_SIZE` of `linux/hidraw.h`; more are lost.
-const REPORTS_MAX: usize = 64;
-
 /// What the reader says of itself: manual, section 4, "report descriptor".
-const DESCRIPTOR: [u8; 61] = [
+pub(super) const DESCRIPTOR: [u8; 61] = [
     0x06, 0x00, 0xFF, 0x09, 0x01, 0xA1, 0x01, 0x15, 0x00, 0x26, 0xFF, 0x00, 0x75, 0x08, 0x09, 0x20, 0x09,
     0x21, 0x09, 0x22, 0x09, 0x28, 0x09, 0x29, 0x09, 0x2A, 0x09, 0x38, 0x95, 0x07, 0x81, 0x02, 0x09, 0x30,
     0x95, 0x6E, 0x82, 0x02, 0x01, 0x09, 0x31, 0x95, 0x6E, 0x82, 0x02, 0x01, 0x09, 0x32, 0x95, 0x6E, 0x82,
@@ -106,23 +94,17 @@ impl Stripe {
     }
 }
 
-/// The reader, as the kernel sees it.
+/// The reader.
 #[derive(Default)]
 pub(super) struct HidStripeSim {
-    /// What waits for who opened it; none without one, because the kernel keeps nothing then.
-    waiting: Option<VecDeque<Zeroizing<Vec<u8>>>>,
-    /// The reader's own memory.
+    pub(super) node: HidNode,
+    /// Its own memory.
     report: Zeroizing<Vec<u8>>,
-    cancelled: bool,
-    pulled: bool,
-    /// Whether somebody else has its lock.
-    pub(super) taken: bool,
 }
 
 impl HidStripeSim {
     pub(super) fn cable(&mut self, pulled: bool) {
-        self.pulled = pulled;
-        self.waiting = None;
+        self.node.cable(pulled);
         self.report = Zeroizing::default();
     }
 
@@ -150,24 +132,11 @@ impl HidStripeSim {
                 report.iter_mut().zip((0..=u8::MAX).cycle()).for_each(|(byte, noise)| *byte ^= noise | 0x80)
             }
         }
-        let Some(waiting) = self.waiting.as_mut().filter(|waiting| waiting.len() < REPORTS_MAX) else {
-            return false;
-        };
-        waiting.push_back(report);
-        true
+        self.node.report(report)
     }
 
     fn set(&mut self, at: usize, bytes: &[u8]) {
         self.report.iter_mut().skip(at).zip(bytes).for_each(|(place, byte)| *place = *byte);
-    }
-
-    /// What who opened it gets now; none while it has to wait.
-    fn read(&mut self) -> Option<Result<Option<Zeroizing<Vec<u8>>>, DeviceError>> {
-        if std::mem::take(&mut self.cancelled) {
-            return Some(Ok(None));
-        }
-        let Some(waiting) = &mut self.waiting else { return Some(Err(unplugged())) };
-        waiting.pop_front().map(|report| Ok(Some(report)))
     }
 }
 
@@ -175,53 +144,5 @@ fn start(track: Track) -> char {
     match track {
         Track::One => '%',
         Track::Two | Track::Three => ';',
-    }
-}
-
-/// Opens the reader.
-///
-/// # Errors
-/// [`DeviceError::Gone`] while its cable is pulled, [`DeviceError::NotExclusive`] while somebody else has it.
-pub fn open(world: &World) -> Result<Box<dyn ReportSource>, DeviceError> {
-    let nonsense = |error: DescriptorError| DeviceError::Nonsense(error.to_string());
-    let descriptor = ReportDescriptor::parse(&DESCRIPTOR).map_err(nonsense)?;
-    world.change(|things| {
-        let reader = &mut things.hid_stripe;
-        if reader.pulled {
-            return Err(unplugged());
-        }
-        if reader.taken {
-            return Err(DeviceError::NotExclusive(
-                "the simulated stripe reader is somebody else's".to_owned(),
-            ));
-        }
-        reader.waiting = Some(VecDeque::new());
-        Ok(())
-    })?;
-    Ok(Box::new(SimReports { world: world.clone(), descriptor }))
-}
-
-fn unplugged() -> DeviceError {
-    DeviceError::Gone("the simulated stripe reader is unplugged".to_owned())
-}
-
-struct SimReports {
-    world: World,
-    descriptor: ReportDescriptor,
-}
-
-impl ReportSource for SimReports {
-    fn descriptor(&self) -> &ReportDescriptor {
-        &self.descriptor
-    }
-
-    fn read(&mut self, deadline: Deadline) -> Result<Option<Zeroizing<Vec<u8>>>, DeviceError> {
-        let read = self.world.wait(deadline.left(), |things| things.hid_stripe.read());
-        read.unwrap_or(Ok(None))
-    }
-
-    fn canceller(&self) -> Option<Canceller> {
-        let world = self.world.clone();
-        Some(Arc::new(move || world.change(|things| things.hid_stripe.cancelled = true)))
     }
 }

@@ -7,6 +7,8 @@ mod ccid_machine;
 pub mod chip;
 pub mod chip_t1;
 pub mod document;
+pub mod hid;
+pub mod hid_scanner;
 pub mod hid_stripe;
 pub mod keyboard;
 mod page;

@@ -8,6 +8,8 @@ use super::{
     card::CardSim,
     ccid::{CcidPanel, Model},
     document::ScannerSim,
+    hid::{HidNode, HidPlace},
+    hid_scanner::{self, ScanFault},
     hid_stripe::{HidStripeSim, ReportFault, Stripe},
     keyboard::{self, KeyboardSim, Place},
     pointer::TouchSim,
@@ -45,11 +47,19 @@ pub(super) struct Things {
     pub(super) touch: TouchSim,
     barcode: KeyboardSim,
     stripe: KeyboardSim,
-    pub(super) hid_stripe: HidStripeSim,
+    hid_stripe: HidStripeSim,
+    hid_scanner: HidNode,
     keypad: KeyboardSim,
 }
 
 impl Things {
+    pub(super) fn hid(&mut self, place: HidPlace) -> &mut HidNode {
+        match place {
+            HidPlace::Stripe => &mut self.hid_stripe.node,
+            HidPlace::Scanner => &mut self.hid_scanner,
+        }
+    }
+
     pub(super) fn keyboard(&mut self, place: Place) -> &mut KeyboardSim {
         match place {
             Place::Scanner => &mut self.barcode,
@@ -171,9 +181,14 @@ impl World {
         self.change(|things| things.hid_stripe.swipe(stripe, fault))
     }
 
-    /// Somebody else takes the stripe reader `sim:hid-swipe`, or lets it go. One that is open stays open.
-    pub fn take_hid_stripe(&self, taken: bool) {
-        self.change(|things| things.hid_stripe.taken = taken);
+    /// Holds a symbol under the scanner `sim:hid-scanner`; false when nobody hears of all of it.
+    pub fn scan_hid(&self, identifier: [u8; 3], data: &[u8], fault: ScanFault) -> bool {
+        self.change(|things| hid_scanner::scan(&mut things.hid_scanner, identifier, data, fault))
+    }
+
+    /// Somebody else takes a raw HID device, or lets it go. One that is open stays open.
+    pub fn take_hid(&self, place: HidPlace, taken: bool) {
+        self.change(|things| things.hid(place).taken = taken);
     }
 
     /// Presses or lets go a key of the keypad, by its code; false when no keypad is connected.
@@ -229,7 +244,10 @@ impl World {
             }
             Class::DocumentScanner => things.scanner.pulled = pulled,
             Class::Pointer => things.touch.cable(pulled),
-            Class::Scanner => things.barcode.cable(pulled),
+            Class::Scanner => {
+                things.barcode.cable(pulled);
+                things.hid_scanner.cable(pulled);
+            }
             Class::Keypad => things.keypad.cable(pulled),
             Class::ReceiptPrinter => {}
         });

@@ -11,7 +11,8 @@ use hal::{
     },
     sim::{
         World,
-        hid_stripe::{self, ReportFault, Stripe},
+        hid::{self, HidPlace},
+        hid_stripe::{ReportFault, Stripe},
     },
     transport::hidraw::{ReportDescriptor, ReportSource},
 };
@@ -149,11 +150,11 @@ fn an_unplugged_reader_loses_the_swipe_and_comes_back() {
 #[test]
 fn a_reader_that_cannot_be_had_alone_is_refused() {
     let desk = desk();
-    desk.world.take_hid_stripe(true);
+    desk.world.take_hid(HidPlace::Stripe, true);
     desk.world.unplug(Class::CardReader);
     desk.world.plug(Class::CardReader);
     desk.until_health(&Health::Faulted("E-CRD-GRAB"));
-    desk.world.take_hid_stripe(false);
+    desk.world.take_hid(HidPlace::Stripe, false);
     desk.until_health(&Health::Ready);
 }
 
@@ -190,7 +191,7 @@ fn what_is_no_stripe_reader_is_told_and_not_read() {
 
 #[test]
 fn a_simulated_reader_describes_itself_as_the_manual_does() {
-    let source = hid_stripe::open(&World::new()).unwrap();
+    let source = hid::open(&World::new(), HidPlace::Stripe).unwrap();
     assert_eq!(source.descriptor().report_bytes(0), Some(337));
     assert!(StripeLayout::of(source.descriptor()).is_ok());
 }

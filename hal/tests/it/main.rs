@@ -17,6 +17,8 @@ mod desk;
 #[cfg(feature = "sim")]
 mod document;
 #[cfg(feature = "sim")]
+mod hid_scanner;
+#[cfg(feature = "sim")]
 mod hid_swipe;
 #[cfg(feature = "sim")]
 mod keypad;

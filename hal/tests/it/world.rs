@@ -101,7 +101,7 @@ fn a_device_that_types_is_refused_with_place_and_reason() {
         (
             "[devices.scanner]\nselector = 'tcp://h:1'",
             "devices.scanner",
-            "no driver takes 'tcp://h:1' (there are: barcode, sim:scanner)",
+            "no driver takes 'tcp://h:1' (there are: barcode, sim:scanner, sim:hid-scanner)",
         ),
         (
             "[devices.scanner]\nselector = 'sim:scanner'\nterminator = 'cr'",
@@ -135,14 +135,23 @@ fn a_device_that_types_is_refused_with_place_and_reason() {
         (
             "[devices.card_reader]\nselector = '/dev/hidraw0'\nkind = 'hid'\nbaud = 9600",
             "devices.card_reader",
-            "layout and baud are for a reader that types",
+            "are for a device that types",
         ),
         (
             "[devices.card_reader]\nselector = 'sim:hid-swipe'\nkind = 'hid'",
             "devices.card_reader",
             "that types",
         ),
-        ("[devices.scanner]\nselector = '/dev/x'\nkind = 'hid'", "devices.scanner", "is for a stripe reader"),
+        (
+            "[devices.scanner]\nselector = '/dev/x'\nkind = 'hid'\nterminator = 'enter'",
+            "devices.scanner",
+            "are for a device that types",
+        ),
+        (
+            "[devices.scanner]\nselector = 'sim:hid-scanner'\nlayout = 'us'",
+            "devices.scanner",
+            "are for a device that types",
+        ),
         ("[devices.keypad]\nselector = 'sim:keypad'", "devices", "missing field `map`"),
         ("[devices.keypad]\nselector = 'sim:keypad'\nmap = 'abc'", "devices.keypad", "no such key map"),
         (
