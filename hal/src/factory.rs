@@ -11,12 +11,14 @@
 //! selector = "sim:card"
 //! removal_wait_s = 20
 //! presented = "contactless"
+//! # kind = "hid"                # of a stripe reader at /dev/hidraw..., or serial, or wedge (the default)
 //!
 //! [devices.document_scanner]
 //! selector = "sim:document"
 //!
 //! [devices.scanner]
-//! selector = "/dev/kiosk/scanner"    # a keyboard wedge; kind = "serial" for a serial line
+//! selector = "/dev/kiosk/scanner"    # a keyboard wedge; kind = "serial" for a serial line,
+//!                                    # "hid" for HID-POS at /dev/hidraw...
 //! terminator = "enter"               # any (the default), enter, tab or gap
 //!
 //! [devices.keypad]
@@ -34,6 +36,7 @@
 //! only unplugged is no error, its health says so and it is found when it comes. Never: guesses a device.
 
 mod config;
+mod hid;
 mod list;
 mod opener;
 mod typing;
@@ -55,7 +58,7 @@ use crate::{
     keys::KeySource,
     pointer::PointerHandle,
     printer::{self, PrinterHandle, Profile},
-    scanner::ScannerHandle,
+    scanner::{self, ScannerHandle},
     selector::Selector,
     transport::Transport,
 };
@@ -153,12 +156,20 @@ static DRIVERS: &[Driver] = &[
     Driver {
         name: "stripe",
         takes: |selector| matches!(selector, Selector::Node(_)),
-        open: Open::Card(|config, _| typing::swipe(config)),
+        open: Open::Card(|config, _| match config.kind {
+            Some(Speaks::Hid) => hid::swipe(config),
+            Some(Speaks::Wedge | Speaks::Serial) | None => typing::swipe(config),
+        }),
     },
     Driver {
         name: "barcode",
         takes: |selector| matches!(selector, Selector::Node(_)),
-        open: Open::Scanner(|config, _, sink| typing::scanner(config, sink)),
+        open: Open::Scanner(|config, _, sink| match config.kind {
+            Some(Speaks::Hid) => {
+                Ok(scanner::spawn(&config.selector.to_string(), hid::scanner(config)?, sink))
+            }
+            Some(Speaks::Wedge | Speaks::Serial) | None => typing::scanner(config, sink),
+        }),
     },
     Driver {
         name: "keys",
@@ -220,10 +231,25 @@ static DRIVERS: &[Driver] = &[
     },
     #[cfg(feature = "sim")]
     Driver {
+        name: "sim:hid-swipe",
+        takes: |selector| opener::is_sim(selector, "hid-swipe"),
+        open: Open::Card(|_, site| Ok(hid::simulated::swipe(opener::world(site)?))),
+    },
+    #[cfg(feature = "sim")]
+    Driver {
         name: "sim:scanner",
         takes: |selector| opener::is_sim(selector, "scanner"),
         open: Open::Scanner(|config, site, sink| {
             typing::simulated::scanner(config, opener::world(site)?, sink)
+        }),
+    },
+    #[cfg(feature = "sim")]
+    Driver {
+        name: "sim:hid-scanner",
+        takes: |selector| opener::is_sim(selector, "hid-scanner"),
+        open: Open::Scanner(|config, site, sink| {
+            let open = hid::simulated::scanner(config, opener::world(site)?)?;
+            Ok(scanner::spawn(&config.selector.to_string(), open, sink))
         }),
     },
     #[cfg(feature = "sim")]

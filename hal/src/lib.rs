@@ -15,6 +15,9 @@ pub mod counters;
 pub mod device;
 pub mod document;
 pub mod factory;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod input;
 mod keeper;

@@ -1,4 +1,5 @@
-//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | peers | powercut | vm`.
+//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | fuzz | peers |
+//! powercut | vm`.
 //!
 //! Promises: what a command prints last is what happened; a check that did not run says so; every
 //! exit status below is one a script can act on.
@@ -7,7 +8,7 @@
 //! |---|---|
 //! | 0 | done, nothing found |
 //! | 1 | a step failed, a finding, or a missing system package that was not installed |
-//! | 2 | the command line was not understood |
+//! | 2 | the command line was not understood, or a tool that is not ours to install is missing (`fuzz`) |
 //! | other | what the program that was run returned (`demo`, `bench`, `powercut`) |
 //!
 //! Never: a dependency of a product crate; a step that another command does differently.
@@ -15,6 +16,7 @@
 mod audit;
 mod bench;
 mod demo;
+mod fuzz;
 mod packages;
 mod peers;
 mod powercut;
@@ -74,6 +76,14 @@ enum Task {
     },
     /// Known vulnerabilities, licences, banned crates and sources.
     Audit,
+    /// Feeds every parser of hal with what a fuzzer thinks of; needs cargo-fuzz and a nightly toolchain.
+    Fuzz {
+        /// Only this one, such as `printer`.
+        target: Option<String>,
+        /// How long for each target.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+        minutes: u32,
+    },
     /// Lets programs we did not write check our bytes, our pictures and our simulated printer.
     Peers,
     /// Builds with optimisation and measures; without a name it lists what can be measured.
@@ -107,6 +117,7 @@ fn main() -> ExitCode {
             demo::run(&demo::Options { script, form, no_install, release, rest })
         }
         Task::Audit => audit::run(),
+        Task::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
         Task::Peers => peers::run(),
         Task::Bench { name, rest } => bench::run(name.as_deref(), &rest),
         Task::Powercut(options) => powercut::run(&options),

@@ -9,7 +9,7 @@
 
 use super::{
     CardData, CardError, RawTrack, Tracks, payment,
-    track::{self, Decoded, Track},
+    track::{self, Decoded, Track, TrackFault},
 };
 use zeroize::Zeroizing;
 
@@ -68,6 +68,9 @@ fn decode(track: Track, raw: Option<&RawTrack>) -> Option<Decoded> {
     raw.map(|raw| match raw {
         RawTrack::Text(text) => track::parse(track, text),
         RawTrack::Bits(bits) => track::decode(track, bits),
+        RawTrack::Faulty(text) => {
+            Decoded { fault: Some(TrackFault::Undecodable), ..track::parse(track, text) }
+        }
     })
 }
 

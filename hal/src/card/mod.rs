@@ -18,6 +18,7 @@
 pub mod ccid;
 pub mod chip;
 mod gate;
+pub mod hid;
 pub mod library;
 pub mod payment;
 mod session;
@@ -27,7 +28,7 @@ pub mod track;
 
 pub use crate::gate::{Arming, Canceller};
 pub use gate::{CardHandle, Options, spawn};
-pub use swipe::SwipeReader;
+pub use swipe::{SwipeReader, Swipes};
 
 use crate::device::{Deadline, DeviceError};
 use serde::{Deserialize, Serialize};
@@ -156,6 +157,8 @@ pub enum RawTrack {
     Text(Zeroizing<String>),
     /// Bits in the order they passed the head, the first in bit 0 of the first byte.
     Bits(Zeroizing<Vec<u8>>),
+    /// The reader itself could not decode it. What it gives of it, mostly nothing, is good for a refusal only.
+    Faulty(Zeroizing<String>),
 }
 
 /// The tracks of one card; a track without flux changes is `None`.

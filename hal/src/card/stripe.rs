@@ -41,7 +41,7 @@ pub fn tracks(bytes: &[u8]) -> Tracks {
 }
 
 /// ASCII as it is, anything else as DEL, which no track holds.
-fn text(bytes: &[u8]) -> Zeroizing<String> {
+pub(super) fn text(bytes: &[u8]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(bytes.len()));
     text.extend(bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '\u{7f}' }));
     text
@@ -58,7 +58,7 @@ mod tests {
         [one, two, three].map(|track| {
             track.map(|track| match track {
                 RawTrack::Text(text) => text.to_string(),
-                RawTrack::Bits(_) => panic!("bits"),
+                RawTrack::Bits(_) | RawTrack::Faulty(_) => panic!("not as typed"),
             })
         })
     }
@@ -103,7 +103,7 @@ mod tests {
             let Tracks { one, two, three } = tracks(&bytes);
             let long = |track: Option<RawTrack>| match track {
                 Some(RawTrack::Text(text)) => text.len(),
-                Some(RawTrack::Bits(_)) | None => 0,
+                Some(RawTrack::Bits(_) | RawTrack::Faulty(_)) | None => 0,
             };
             prop_assert!(long(one) + long(two) + long(three) <= bytes.len());
         }

@@ -1,22 +1,54 @@
-//! A stripe reader that types: as a keyboard, or on a serial line.
+//! A stripe reader through which a card is pulled: one that types, as a keyboard or on a serial line, or one
+//! that sends reports ([`super::hid`]).
 //!
-//! Each text is a card that came and went. What it typed is held until it is read, discarded or replaced.
+//! Each swipe is a card that came and went. What it said is held until it is read, discarded or replaced.
 //!
-//! Promises: what is held is zeroed in each of these cases; a swipe the kernel lost a part of, or one that is
-//! too long, is a card that cannot be read, never half a number. Never: knows a number; that is
-//! [`super::library`]'s, after the payment card's refusal.
+//! Promises: what is held is zeroed in each of these cases; a swipe that was lost in part, or is too long, is
+//! a card that cannot be read, never half a number. Never: knows a number; that is [`super::library`]'s, after
+//! the payment card's refusal.
 
 use super::{Canceller, CardError, CardReader, CardStatus, ReaderKind, Slot, Tracks, stripe};
 use crate::{
     device::{Deadline, DeviceError},
     wedge::{Framed, TextSource},
 };
-use zeroize::Zeroizing;
 
-/// A swipe reader over a text source.
+/// Where swipes come from.
+pub trait Swipes: Send {
+    /// Waits for a swipe until cancelled or `deadline`; it may return nothing earlier. One that cannot be
+    /// read has no tracks.
+    ///
+    /// # Errors
+    /// [`DeviceError::Gone`] when unplugged.
+    fn next_swipe(&mut self, deadline: Deadline) -> Result<Option<Tracks>, DeviceError>;
+
+    /// What ends [`Self::next_swipe`].
+    fn canceller(&self) -> Option<Canceller>;
+}
+
+/// Swipes that are typed.
+struct Typed(Box<dyn TextSource>);
+
+impl Swipes for Typed {
+    fn next_swipe(&mut self, deadline: Deadline) -> Result<Option<Tracks>, DeviceError> {
+        Ok(self.0.next(deadline)?.map(|framed| match framed {
+            Framed::Text(text) => stripe::tracks(&text.bytes),
+            Framed::Garbled(why) => {
+                tracing::warn!(?why, "a swipe is thrown away");
+                Tracks::default()
+            }
+        }))
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        self.0.canceller()
+    }
+}
+
+/// A swipe reader.
 pub struct SwipeReader {
-    source: Box<dyn TextSource>,
-    held: Option<Zeroizing<Vec<u8>>>,
+    source: Box<dyn Swipes>,
+    held: Option<Tracks>,
     cards: u64,
     /// What it last said.
     said: Option<Slot>,
@@ -26,6 +58,12 @@ impl SwipeReader {
     /// A reader that types through `source`.
     #[must_use]
     pub fn new(source: Box<dyn TextSource>) -> Self {
+        Self::over(Box::new(Typed(source)))
+    }
+
+    /// A reader whose swipes come from `source`.
+    #[must_use]
+    pub fn over(source: Box<dyn Swipes>) -> Self {
         Self { source, held: None, cards: 0, said: None }
     }
 
@@ -47,16 +85,10 @@ impl CardReader for SwipeReader {
 
     fn wait_change(&mut self, deadline: Deadline) -> Result<Slot, DeviceError> {
         if self.said == Some(self.slot())
-            && let Some(framed) = self.source.next(deadline)?
+            && let Some(tracks) = self.source.next_swipe(deadline)?
         {
             self.cards += 1;
-            self.held = Some(match framed {
-                Framed::Text(text) => text.bytes,
-                Framed::Garbled(why) => {
-                    tracing::warn!(?why, "a swipe is thrown away");
-                    Zeroizing::default()
-                }
-            });
+            self.held = Some(tracks);
         }
         self.status(deadline)
     }
@@ -66,8 +98,7 @@ impl CardReader for SwipeReader {
     }
 
     fn read_tracks(&mut self, _deadline: Deadline) -> Result<Tracks, CardError> {
-        let held = self.held.take().ok_or(CardError::Torn)?;
-        Ok(stripe::tracks(&held))
+        self.held.take().ok_or(CardError::Torn)
     }
 
     fn discard(&mut self) {

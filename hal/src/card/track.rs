@@ -52,6 +52,9 @@ pub enum TrackFault {
     /// A character the track cannot hold.
     #[error("a character this track cannot hold")]
     Character,
+    /// The reader says so, and not why.
+    #[error("the reader could not decode it")]
+    Undecodable,
 }
 
 /// What was read, and what is wrong with it. Faulty text serves only to recognise what must be refused.

@@ -81,6 +81,9 @@ pub enum Speaks {
     Wedge,
     /// On a serial line.
     Serial,
+    /// In reports of its own, at a node `/dev/hidraw*`: stripe readers such as MagTek's, scanners
+    /// of usage page 8C (HID-POS).
+    Hid,
 }
 
 /// The barcode scanner.

@@ -3,11 +3,12 @@
 //! Promises: a device that may not be opened is listed with the reason. Never: opens one for more than its name.
 
 use crate::{
-    card,
+    card::{self, hid::StripeLayout},
     device::Class,
     keys, pointer,
+    scanner::hid::ScanLayout,
     selector::Selector,
-    transport::{serial, usb},
+    transport::{hidraw, serial, usb},
 };
 use std::path::PathBuf;
 
@@ -56,6 +57,12 @@ pub fn list() -> Vec<Found> {
         name: Ok(name),
     };
     let readers = card::ccid::usb::list().into_iter().map(usb(Class::CardReader, "ccid"));
+    let hid = |hidraw::Listed { path, name, descriptor }: hidraw::Listed| {
+        let reads = StripeLayout::of(&descriptor).map(|_| (Class::CardReader, "stripe"));
+        let reads = reads.or_else(|_| ScanLayout::of(&descriptor).map(|_| (Class::Scanner, "barcode")));
+        reads.ok().map(|(class, driver)| Found { selector: Selector::Node(path), class, driver, name })
+    };
+    let readers = readers.chain(hidraw::list().into_iter().filter_map(hid));
     let printers = usb::find::list()
         .into_iter()
         .map(usb(Class::ReceiptPrinter, "usb"))

@@ -41,6 +41,7 @@ impl Typing {
         match (speaks, layout, baud) {
             (Speaks::Wedge, _, Some(_)) => return Err("baud is for kind = \"serial\"".to_owned()),
             (Speaks::Serial, Some(_), _) => return Err("layout is for kind = \"wedge\"".to_owned()),
+            (Speaks::Hid, _, _) => return Err("kind = \"hid\" is no way to type".to_owned()),
             (Speaks::Wedge, _, None) | (Speaks::Serial, None, _) => {}
         }
         let layout = Layout::named(layout.unwrap_or(LAYOUT_DEFAULT)).map_err(|error| error.to_string())?;
@@ -52,7 +53,7 @@ impl Typing {
     fn wedge(self) -> Result<Self, String> {
         match self.speaks {
             Speaks::Wedge => Ok(self),
-            Speaks::Serial => Err("a simulated device types as a keyboard".to_owned()),
+            Speaks::Serial | Speaks::Hid => Err("a simulated device types as a keyboard".to_owned()),
         }
     }
 
@@ -68,6 +69,7 @@ impl Typing {
                 let framer = Framer::new(self.terminator, self.bytes_max);
                 Ok(Box::new(SerialText::open(path, self.baud, framer)?))
             }
+            Speaks::Hid => Err(DeviceError::Unsupported("reports are no text")),
         }
     }
 }

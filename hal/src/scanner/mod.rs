@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! keyboard wedge --+                      / gate armed before it began? delivered, once --> sink
-//!                  +-> text -> scan -----+
-//! serial line   ---+                      \ else dropped, counted
+//!                  +-> text --+-> scan --+
+//! serial line   ---+          |           \ else dropped, counted
+//! HID reports, in parts ------+
 //! ```
 //!
 //! Promises: a scan leaves only while the gate is armed, once for each [`ScannerHandle::arm`], and only when
@@ -14,6 +15,7 @@
 //!
 //! Never: tells what a code means; takes a device that others read too.
 
+pub mod hid;
 mod text;
 mod thread;
 

@@ -46,7 +46,7 @@ impl Scanner for TextScanner {
 }
 
 /// Whether this is a payment card's stripe: a number alone is not enough, articles have such numbers too.
-fn is_payment_card(bytes: &[u8]) -> bool {
+pub(super) fn is_payment_card(bytes: &[u8]) -> bool {
     let stripe = matches!(bytes.first(), Some(b'%' | b';'));
     stripe && matches!(library::number(&stripe::tracks(bytes)), Err(CardError::Payment))
 }

@@ -126,6 +126,7 @@ fn length(track: &RawTrack) -> String {
     match track {
         RawTrack::Bits(bits) => format!("{} bits", bits.len()),
         RawTrack::Text(text) => format!("{} characters", text.chars().count()),
+        RawTrack::Faulty(_) => "undecodable".to_owned(),
     }
 }
 

@@ -8,6 +8,9 @@ use super::{
     card::CardSim,
     ccid::{CcidPanel, Model},
     document::ScannerSim,
+    hid::{HidNode, HidPlace},
+    hid_scanner::{self, ScanFault},
+    hid_stripe::{HidStripeSim, ReportFault, Stripe},
     keyboard::{self, KeyboardSim, Place},
     pointer::TouchSim,
     printer::{PrinterPanel, SimPrinter},
@@ -44,10 +47,19 @@ pub(super) struct Things {
     pub(super) touch: TouchSim,
     barcode: KeyboardSim,
     stripe: KeyboardSim,
+    hid_stripe: HidStripeSim,
+    hid_scanner: HidNode,
     keypad: KeyboardSim,
 }
 
 impl Things {
+    pub(super) fn hid(&mut self, place: HidPlace) -> &mut HidNode {
+        match place {
+            HidPlace::Stripe => &mut self.hid_stripe.node,
+            HidPlace::Scanner => &mut self.hid_scanner,
+        }
+    }
+
     pub(super) fn keyboard(&mut self, place: Place) -> &mut KeyboardSim {
         match place {
             Place::Scanner => &mut self.barcode,
@@ -163,6 +175,22 @@ impl World {
         keyboard::type_text(self, Place::Stripe, tracks)
     }
 
+    /// Pulls a card through the stripe reader `sim:hid-swipe`, which reports what it could decode; false when
+    /// nobody hears of it.
+    pub fn swipe_stripe(&self, stripe: &Stripe, fault: ReportFault) -> bool {
+        self.change(|things| things.hid_stripe.swipe(stripe, fault))
+    }
+
+    /// Holds a symbol under the scanner `sim:hid-scanner`; false when nobody hears of all of it.
+    pub fn scan_hid(&self, identifier: [u8; 3], data: &[u8], fault: ScanFault) -> bool {
+        self.change(|things| hid_scanner::scan(&mut things.hid_scanner, identifier, data, fault))
+    }
+
+    /// Somebody else takes a raw HID device, or lets it go. One that is open stays open.
+    pub fn take_hid(&self, place: HidPlace, taken: bool) {
+        self.change(|things| things.hid(place).taken = taken);
+    }
+
     /// Presses or lets go a key of the keypad, by its code; false when no keypad is connected.
     pub fn key(&self, code: u16, down: bool) -> bool {
         keyboard::press(self, Place::Keypad, code, down)
@@ -212,10 +240,14 @@ impl World {
             Class::CardReader => {
                 things.card.pulled = pulled;
                 things.stripe.cable(pulled);
+                things.hid_stripe.cable(pulled);
             }
             Class::DocumentScanner => things.scanner.pulled = pulled,
             Class::Pointer => things.touch.cable(pulled),
-            Class::Scanner => things.barcode.cable(pulled),
+            Class::Scanner => {
+                things.barcode.cable(pulled);
+                things.hid_scanner.cable(pulled);
+            }
             Class::Keypad => things.keypad.cable(pulled),
             Class::ReceiptPrinter => {}
         });

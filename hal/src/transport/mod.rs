@@ -4,6 +4,7 @@
 //! Never: interprets what it carries.
 
 pub mod file;
+pub mod hidraw;
 pub mod serial;
 pub mod tcp;
 pub mod usb;

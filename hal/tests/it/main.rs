@@ -17,6 +17,10 @@ mod desk;
 #[cfg(feature = "sim")]
 mod document;
 #[cfg(feature = "sim")]
+mod hid_scanner;
+#[cfg(feature = "sim")]
+mod hid_swipe;
+#[cfg(feature = "sim")]
 mod keypad;
 #[cfg(feature = "sim")]
 mod matrix;

@@ -28,7 +28,7 @@ fn a_garbled_config_is_refused_with_place_and_reason() {
         (
             "[devices.printer]\nselector = 'sim:press'\nprofile = 'generic-80'",
             "devices.printer",
-            "no driver takes 'sim:press' (there are: usb, serial, tcp, file, sim:printer)",
+            "no driver takes 'sim:press' (there are: usb, serial, tcp, file, ",
         ),
         (
             "[devices.printer]\nselector = '/dev/ttyS9'\nprofile = 'generic-80'\nbaud = 1200",
@@ -80,7 +80,7 @@ fn a_garbled_config_is_refused_with_place_and_reason() {
         (
             "[devices.card_reader]\nselector = 'tcp://h:1'",
             "devices.card_reader",
-            "no driver takes 'tcp://h:1' (there are: stripe, ccid, ",
+            "no driver takes 'tcp://h:1' (there are: stripe, ",
         ),
         (
             "[devices.document_scanner]\nselector = 'sim:card'",
@@ -101,7 +101,7 @@ fn a_device_that_types_is_refused_with_place_and_reason() {
         (
             "[devices.scanner]\nselector = 'tcp://h:1'",
             "devices.scanner",
-            "no driver takes 'tcp://h:1' (there are: barcode, sim:scanner)",
+            "no driver takes 'tcp://h:1' (there are: barcode, sim:scanner, sim:hid-scanner)",
         ),
         (
             "[devices.scanner]\nselector = 'sim:scanner'\nterminator = 'cr'",
@@ -131,6 +131,26 @@ fn a_device_that_types_is_refused_with_place_and_reason() {
             "[devices.card_reader]\nselector = '/dev/x'\npresented = 'dip'",
             "devices.card_reader",
             "presented is for a chip card reader",
+        ),
+        (
+            "[devices.card_reader]\nselector = '/dev/hidraw0'\nkind = 'hid'\nbaud = 9600",
+            "devices.card_reader",
+            "are for a device that types",
+        ),
+        (
+            "[devices.card_reader]\nselector = 'sim:hid-swipe'\nkind = 'hid'",
+            "devices.card_reader",
+            "that types",
+        ),
+        (
+            "[devices.scanner]\nselector = '/dev/x'\nkind = 'hid'\nterminator = 'enter'",
+            "devices.scanner",
+            "are for a device that types",
+        ),
+        (
+            "[devices.scanner]\nselector = 'sim:hid-scanner'\nlayout = 'us'",
+            "devices.scanner",
+            "are for a device that types",
         ),
         ("[devices.keypad]\nselector = 'sim:keypad'", "devices", "missing field `map`"),
         ("[devices.keypad]\nselector = 'sim:keypad'\nmap = 'abc'", "devices.keypad", "no such key map"),

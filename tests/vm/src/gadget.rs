@@ -1,5 +1,6 @@
 //! A USB device the kernel believes in: a configfs gadget on `dummy_udc.0`. A receipt printer, of the printer
-//! class or with a serial line inside (CDC-ACM), as both are sold; a barcode scanner that types.
+//! class or with a serial line inside (CDC-ACM), as both are sold; a barcode scanner that types; a
+//! stripe reader that sends reports of its own.
 //!
 //! Source: the kernel's `Documentation/usb/gadget_configfs.rst`, `gadget_printer.rst` and `gadget_hid.rst`.
 //!
@@ -30,6 +31,9 @@ pub(crate) const SERIAL_LINK: &str = "/dev/kiosk-printer";
 /// The link to a keyboard's node, for the same reason.
 pub(crate) const KEYBOARD_LINK: &str = "/dev/kiosk-scanner";
 
+/// The link to a stripe reader's node.
+pub(crate) const STRIPE_LINK: &str = "/dev/kiosk-stripe";
+
 /// The first printer's node, made by usblp.
 pub(crate) const USBLP_NODE: &str = "/dev/usb/lp0";
 
@@ -41,6 +45,15 @@ const KEYBOARD_REPORTS: [u8; 45] = [
     0x05, 0x01, 0x09, 0x06, 0xa1, 0x01, 0x05, 0x07, 0x19, 0xe0, 0x29, 0xe7, 0x15, 0x00, 0x25, 0x01, 0x75,
     0x01, 0x95, 0x08, 0x81, 0x02, 0x95, 0x01, 0x75, 0x08, 0x81, 0x01, 0x95, 0x06, 0x75, 0x08, 0x15, 0x00,
     0x25, 0x65, 0x05, 0x07, 0x19, 0x00, 0x29, 0x65, 0x81, 0x00, 0xc0,
+];
+
+/// A stripe reader's reports: MagTek 99875191, section 4. Status and length of three tracks, the card encode
+/// type, three tracks of 110 bytes.
+const STRIPE_REPORTS: [u8; 54] = [
+    0x06, 0x00, 0xff, 0x09, 0x01, 0xa1, 0x01, 0x15, 0x00, 0x26, 0xff, 0x00, 0x75, 0x08, 0x09, 0x20, 0x09,
+    0x21, 0x09, 0x22, 0x09, 0x28, 0x09, 0x29, 0x09, 0x2a, 0x09, 0x38, 0x95, 0x07, 0x81, 0x02, 0x09, 0x30,
+    0x95, 0x6e, 0x82, 0x02, 0x01, 0x09, 0x31, 0x95, 0x6e, 0x82, 0x02, 0x01, 0x09, 0x32, 0x95, 0x6e, 0x82,
+    0x02, 0x01, 0xc0,
 ];
 
 /// [`SELECTOR`] as numbers.
@@ -65,6 +78,8 @@ pub(crate) enum Kind {
     Serial,
     /// HID: a keyboard, `/dev/input/event*`.
     Keyboard,
+    /// HID: a stripe reader, `/dev/hidraw*`.
+    Stripe,
 }
 
 impl Kind {
@@ -72,11 +87,11 @@ impl Kind {
         match self {
             Self::Printer => "printer.0",
             Self::Serial => "acm.0",
-            Self::Keyboard => "hid.0",
+            Self::Keyboard | Self::Stripe => "hid.0",
         }
     }
 
-    const ALL: [Self; 3] = [Self::Printer, Self::Serial, Self::Keyboard];
+    const ALL: [Self; 4] = [Self::Printer, Self::Serial, Self::Keyboard, Self::Stripe];
 
     /// How a config names a device of this kind.
     pub(crate) const fn selector(self) -> &'static str {
@@ -84,6 +99,7 @@ impl Kind {
             Self::Printer => SELECTOR,
             Self::Serial => SERIAL_LINK,
             Self::Keyboard => KEYBOARD_LINK,
+            Self::Stripe => STRIPE_LINK,
         }
     }
 
@@ -92,7 +108,7 @@ impl Kind {
         Path::new(match self {
             Self::Printer => "/dev/g_printer0",
             Self::Serial => "/dev/ttyGS0",
-            Self::Keyboard => "/dev/hidg0",
+            Self::Keyboard | Self::Stripe => "/dev/hidg0",
         })
     }
 
@@ -114,6 +130,10 @@ impl Kind {
                 let found = inputs.map(|entry| entry.path()).find(is_ours)?;
                 let node = Path::new("/dev/input").join(found.file_name()?);
                 node.exists().then_some(node)
+            }
+            Self::Stripe => {
+                let nodes = fs::read_dir("/dev").ok()?.flatten().map(|entry| entry.path());
+                nodes.filter(|path| path.display().to_string().starts_with("/dev/hidraw")).min()
             }
         }
     }
@@ -151,6 +171,12 @@ impl Gadget {
                 gadget.set("functions/hid.0/subclass", "1")?;
                 gadget.set("functions/hid.0/report_length", "8")?;
                 gadget.set("functions/hid.0/report_desc", KEYBOARD_REPORTS)?;
+            }
+            Kind::Stripe => {
+                gadget.set("functions/hid.0/protocol", "0")?;
+                gadget.set("functions/hid.0/subclass", "0")?;
+                gadget.set("functions/hid.0/report_length", "337")?;
+                gadget.set("functions/hid.0/report_desc", STRIPE_REPORTS)?;
             }
         }
         let function = gadget.0.join("functions").join(kind.function());

@@ -19,7 +19,7 @@
 //! | [`touch`] | touch panels made with `uinput` |
 //! | [`outside`] | asking for hands: a card put in, a reader unplugged |
 //! | [`gadget`] | USB devices made on `dummy_hcd` |
-//! | [`card`], [`printer`], [`scanner`] | what hal does with them |
+//! | [`card`], [`printer`], [`scanner`], [`stripe`] | what hal does with them |
 //!
 //! Promises: a scenario that hangs, panics or cannot run is a `FAIL`. Never: skips; touches a machine that
 //! was not started for it.
@@ -33,6 +33,7 @@ mod outside;
 mod printer;
 mod scanner;
 mod scenario;
+mod stripe;
 mod touch;
 mod uevent;
 

@@ -7,7 +7,7 @@ use crate::{
     card,
     gadget::Kind,
     printer::{line, usb, usblp},
-    scanner, touch,
+    scanner, stripe, touch,
 };
 use anyhow::{Context as _, Result, bail};
 use std::{
@@ -79,6 +79,9 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("card::reader_back_within_a_second", card::reader_back_within_a_second),
     scenario("card::reader_pulled_mid_command", card::reader_pulled_mid_command),
     scenario("card::hot_plugging_leaks_nothing", card::hot_plugging_leaks_nothing),
+    scenario("stripe::reads_through_hidraw", stripe::reads_through_hidraw),
+    scenario("stripe::unplugged_and_found_again", stripe::unplugged_and_found_again),
+    scenario("stripe::what_others_read_is_refused", stripe::what_others_read_is_refused),
 ];
 
 impl Scenario {
