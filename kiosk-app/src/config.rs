@@ -93,6 +93,9 @@ pub struct AgentConfig {
     pub receipt_key: String,
     /// The name of that key, as the gateway writes it into receipts.
     pub receipt_kid: String,
+    /// A file that is there once the clock was set since the start; `kiosk outbox export` writes down how far its
+    /// time is to be trusted. Without this key the system's clock is believed.
+    pub clock_proof: Option<PathBuf>,
     /// Back-off between attempts.
     #[serde(default)]
     pub retry: Retry,

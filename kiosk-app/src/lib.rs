@@ -2,6 +2,7 @@
 //!
 //! * [`shell`] owns screen, devices and the citizen's session; it has no network.
 //! * [`agent`] owns the outbox and the way to the gateway; it has no screen and no devices.
+//! * [`outbox_cli`] is what a technician asks of the outbox, and carries by hand.
 //! * [`screen`] is the user interface compiled from `ui/`.
 //! * `demo` and `bench` (feature `demo`) run both on one machine; never part of a unit's build.
 //!
@@ -14,5 +15,6 @@ pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod frame;
+pub mod outbox_cli;
 pub mod screen;
 pub mod shell;

@@ -29,6 +29,12 @@ enum Role {
         #[arg(long)]
         config: PathBuf,
     },
+    /// What waits in the agent's outbox, and carrying it to the gateway by hand.
+    Outbox {
+        /// What to do.
+        #[command(subcommand)]
+        task: kiosk_app::outbox_cli::Task,
+    },
     /// Gateway, agent and shell on this machine, with simulated devices.
     #[cfg(feature = "demo")]
     Demo(kiosk_app::demo::Args),
@@ -47,6 +53,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().role {
         Role::Shell(args) => kiosk_app::shell::run(args),
         Role::Agent { config } => kiosk_app::agent::run(&config).map(|()| ExitCode::SUCCESS),
+        Role::Outbox { task } => kiosk_app::outbox_cli::run(&task),
         #[cfg(feature = "demo")]
         Role::Demo(args) => kiosk_app::demo::run(&args),
         #[cfg(feature = "demo")]

@@ -8,8 +8,6 @@ mod acceptance;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
-mod carried_by_hand;
-#[cfg(test)]
 mod configuration;
 #[cfg(test)]
 mod council;

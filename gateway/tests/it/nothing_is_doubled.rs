@@ -1,6 +1,7 @@
 //! The same envelope, sent again at every step, is one effect at the service.
 
 mod busy;
+mod carried_by_hand;
 mod kill;
 mod list;
 

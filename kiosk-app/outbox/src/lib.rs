@@ -44,4 +44,4 @@ pub use options::{Clock, Limits, Opened, Options, Stats, Ticket, Waiting};
 pub use outbox::{
     ANSWER_MS_MAX, CLOSE_MS_MAX, CODE_BYTES_MAX, DETAIL_BYTES_MAX, INBOX_MAX, Outbox, RECEIPT_BYTES_MAX,
 };
-pub use reading::{Entry, Overview, Reading, Verified, WaitsFor};
+pub use reading::{Entry, Loss, Overview, Reading, Verified, WaitsFor};

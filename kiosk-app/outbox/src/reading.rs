@@ -19,6 +19,7 @@ use crate::{
     open::refuse_newer,
     state::{
         Known, State,
+        home::DAMAGED,
         kv::{Kv, KvError, Tree, for_each},
         rows::{Dead, Tries, Waits, from_row, to_number},
         sled_kv::SledKv,
@@ -32,14 +33,22 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, ErrorKind},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::UNIX_EPOCH,
 };
 
 /// How often the journal is read from the start because its owner unlinked a segment meanwhile.
 const LOOKS_MAX: usize = 16;
 /// The largest state folder that is copied for its attempts.
 const STATE_BYTES_MAX: u64 = 64 << 20;
+
+/// Copies made so far: each has a folder of its own.
+static COPIES: AtomicU64 = AtomicU64::new(0);
 
 /// An outbox as it was at one moment.
 pub struct Reading {
@@ -80,6 +89,20 @@ pub enum WaitsFor {
         /// One plain sentence.
         detail: String,
     },
+}
+
+/// Something that does not prove itself any longer, and where what is left of it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// A file in `quarantine/`, or an envelope's id.
+    pub what: String,
+    /// `header`, `cut`, `body`, `undecodable`, `missing`, `mismatch`, `orphan`: see the quarantine's
+    /// documentation; `damaged`: an envelope that cannot be sent and needs staff.
+    pub reason: String,
+    /// How many bytes are left of it.
+    pub bytes: u64,
+    /// When it was noticed, milliseconds since 1970 by the unit's clock, where that is known.
+    pub at_ms: Option<u64>,
 }
 
 /// What became of an envelope since the journal was read.
@@ -174,6 +197,22 @@ impl Reading {
             entries.push(entry(Known::Dead(row), None, WaitsFor::Staff { code, detail }));
         }
         entries
+    }
+
+    /// Everything that was set aside, and every envelope that is damaged. These are on the disk and stay until
+    /// a person removes them.
+    ///
+    /// # Errors
+    /// When `quarantine/` cannot be read.
+    pub fn losses(&self) -> Result<Vec<Loss>, OpenError> {
+        let path = self.dir.join("quarantine");
+        let mut losses = quarantined(&path).map_err(|reason| OpenError::Unreadable { path, reason })?;
+        losses.sort_by(|a, b| (a.at_ms, &a.what).cmp(&(b.at_ms, &b.what)));
+        for row in self.rows::<Dead>(Tree::Dead).into_iter().filter(|row| row.code == DAMAGED) {
+            let bytes = row.facts.file.map_or(0, |file| file.len);
+            losses.push(Loss { what: row.facts.id.to_string(), reason: row.code, bytes, at_ms: None });
+        }
+        Ok(losses)
     }
 
     /// Checks every record, the chain between them, and every attachment.
@@ -287,6 +326,24 @@ fn entry(known: Known, attempts: Option<u32>, waits_for: WaitsFor) -> Entry {
     }
 }
 
+fn quarantined(dir: &Path) -> io::Result<Vec<Loss>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut losses = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let (what, found) = (entry.file_name().to_string_lossy().into_owned(), entry.metadata()?);
+        let since = found.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let reason = what.rsplit_once('.').map_or("unknown", |(_, reason)| reason).to_owned();
+        let at_ms = u64::try_from(since.as_millis()).ok();
+        losses.push(Loss { what, reason, bytes: found.len(), at_ms });
+    }
+    Ok(losses)
+}
+
 /// Reads the journal, from the start again when its owner unlinks a segment meanwhile.
 fn read(dir: &Path) -> Result<(State, Look), OpenError> {
     let mut last = io::Error::from(ErrorKind::NotFound);
@@ -315,8 +372,9 @@ fn read_once(dir: &Path) -> io::Result<(State, Look)> {
 /// Attempts by order, from a copy of sled's files.
 fn tries(dir: &Path) -> Option<BTreeMap<u64, u32>> {
     let from = dir.join("state/v1");
-    let copy = std::env::temp_dir().join(format!("kiosk-outbox-{}", std::process::id()));
-    fs::create_dir(&copy).ok()?;
+    let nth = COPIES.fetch_add(1, Ordering::Relaxed);
+    let copy = std::env::temp_dir().join(format!("kiosk-outbox-{}-{nth}", std::process::id()));
+    fs::DirBuilder::new().mode(0o700).create(&copy).ok()?;
     let read = copy_flat(&from, &copy).and_then(|()| {
         let sled = SledKv::open(&copy).ok()?;
         let mut tries = BTreeMap::new();

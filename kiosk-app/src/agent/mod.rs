@@ -81,7 +81,11 @@ pub fn run(config_file: &Path) -> anyhow::Result<()> {
     })
 }
 
-fn uplink(file: &Path, config: &AgentConfig) -> Result<Uplink, StartError> {
+/// The way to the gateway, as configured.
+///
+/// # Errors
+/// [`StartError`] naming the file or the key.
+pub(crate) fn uplink(file: &Path, config: &AgentConfig) -> Result<Uplink, StartError> {
     let receipt_key = base64::engine::general_purpose::STANDARD
         .decode(&config.receipt_key)
         .map_err(|e| StartError::new(file, "receipt_key", format!("not base64: {e}")))?;
@@ -101,6 +105,7 @@ fn uplink(file: &Path, config: &AgentConfig) -> Result<Uplink, StartError> {
         UplinkError::File { path, reason } => StartError::new(&path, "", reason),
         other @ (UplinkError::Address { .. }
         | UplinkError::Receipt(_)
+        | UplinkError::Sign
         | UplinkError::Tls(_)
         | UplinkError::Http(_)) => StartError::new(file, "gateway", anyhow::Error::from(other).root_cause()),
     })

@@ -15,6 +15,8 @@
 mod reply;
 mod tls;
 
+pub(crate) use tls::{certificates, file, pem_file};
+
 use crate::receipt::{ReceiptError, ReceiptVerifier};
 use kiosk_core::{
     claim::ClaimDigest,
@@ -70,6 +72,9 @@ pub enum UplinkError {
     /// The receipt key.
     #[error("receipt key")]
     Receipt(#[from] ReceiptError),
+    /// The library did not sign.
+    #[error("the unit's key does not sign")]
+    Sign,
     /// The TLS library refused the settings.
     #[error("TLS does not start")]
     Tls(#[source] rustls::Error),
@@ -111,19 +116,36 @@ impl Uplink {
 
     /// Posts `envelope` once and judges what came back.
     pub async fn deliver(&self, envelope: &Envelope) -> Reply {
-        let request = self
-            .http
+        self.exchange(self.post(envelope), envelope).await
+    }
+
+    /// Posts an envelope of the unit whose signature `origin` is, made by [`crate::origin_header`].
+    pub async fn deliver_carried(&self, envelope: &Envelope, origin: &str) -> Reply {
+        self.exchange(self.post(envelope).header(header::ORIGIN, origin), envelope).await
+    }
+
+    async fn exchange(&self, request: RequestBuilder, envelope: &Envelope) -> Reply {
+        match exchange(request).await {
+            Ok(whole) => whole.judge_delivery(envelope, &self.receipts),
+            Err(reply) => reply,
+        }
+    }
+
+    /// Verifies the gateway's receipts.
+    #[must_use]
+    pub fn receipts(&self) -> &ReceiptVerifier {
+        &self.receipts
+    }
+
+    fn post(&self, envelope: &Envelope) -> RequestBuilder {
+        self.http
             .post(self.envelopes.clone())
             .header(CONTENT_TYPE, "message/ohttp-req")
             .header(header::IDEMPOTENCY_KEY, format!("\"{}\"", envelope.id))
             .header(header::SERVICE, envelope.service.as_str())
             .header(header::CLAIM, envelope.claim.to_string())
             .header(header::MADE_AT, envelope.made_at.unix_ms.to_string())
-            .body(envelope.sealed.clone());
-        match exchange(request).await {
-            Ok(whole) => whole.judge_delivery(envelope, &self.receipts),
-            Err(reply) => reply,
-        }
+            .body(envelope.sealed.clone())
     }
 
     /// Asks what the gateway knows about a claim; `None` when it knows nothing.

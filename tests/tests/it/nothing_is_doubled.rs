@@ -1,5 +1,7 @@
 //! A service sees the effect of a transaction once, however often it is sent.
 
+mod carried_by_hand;
+
 use super::{KEPT, demo};
 
 #[test]

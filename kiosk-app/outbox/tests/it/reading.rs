@@ -102,6 +102,14 @@ fn damage_is_named_and_the_rest_is_whole() {
     assert_eq!((found.records, found.whole, found.gaps), (4, 3, 0));
     assert_eq!(found.damaged, ["0000000000000001-00000000.body".to_owned(), envelope(5, 0).id.to_string()]);
     assert_eq!(envelopes(&reading).1, 1);
+    assert_eq!(reading.losses().unwrap(), [], "a reader sets nothing aside");
+    let (outbox, _) = home.open();
+    assert_eq!(outbox.claim(9, crate::fixture::NOW_MS).len(), 3);
+    let losses = read(&home).losses().unwrap();
+    let mut reasons: Vec<_> = losses.iter().map(|loss| loss.reason.as_str()).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["body", "damaged", "damaged", "missing"]);
+    assert!(losses.iter().all(|loss| (loss.reason == "damaged") != loss.at_ms.is_some()));
 }
 
 #[test]

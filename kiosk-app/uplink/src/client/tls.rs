@@ -29,14 +29,14 @@ pub(super) fn client_config(config: &UplinkConfig) -> Result<ClientConfig, Uplin
     Ok(tls)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, UplinkError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, UplinkError> {
     let parsed: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(|e| pem_file(path, e))?.collect();
     let list = parsed.map_err(|e| pem_file(path, e))?;
     if list.is_empty() { Err(file(path, "holds no certificate".into())) } else { Ok(list) }
 }
 
-fn pem_file(path: &Path, error: pem::Error) -> UplinkError {
+pub(crate) fn pem_file(path: &Path, error: pem::Error) -> UplinkError {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the library adds variants")]
     let reason = match error {
         pem::Error::Io(e) => e.to_string(),
@@ -46,6 +46,6 @@ fn pem_file(path: &Path, error: pem::Error) -> UplinkError {
     file(path, reason)
 }
 
-fn file(path: &Path, reason: String) -> UplinkError {
+pub(crate) fn file(path: &Path, reason: String) -> UplinkError {
     UplinkError::File { path: path.to_owned(), reason }
 }
