@@ -12,6 +12,7 @@ mod ccid_faults;
 mod ccid_recorded;
 #[cfg(feature = "sim")]
 mod counters;
+mod cycles;
 #[cfg(feature = "sim")]
 mod desk;
 #[cfg(feature = "sim")]
@@ -42,3 +43,8 @@ mod serial;
 mod swipe;
 #[cfg(feature = "sim")]
 mod world;
+
+/// Counts what the plug cycles leave allocated.
+#[cfg(feature = "sim")]
+#[global_allocator]
+static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);
