@@ -1,7 +1,5 @@
 //! A small dose of plug cycles of every simulated device; `cargo xtask bench cycles -- --full` is the full one.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
-
 use hal::sim::cycles::{self, DEVICES};
 use std::process::Command;
 

@@ -12,6 +12,7 @@ mod ccid_faults;
 mod ccid_recorded;
 #[cfg(feature = "sim")]
 mod counters;
+#[cfg(feature = "sim")]
 mod cycles;
 #[cfg(feature = "sim")]
 mod desk;
