@@ -42,3 +42,8 @@ compile_error!(
 
 pub use device::{Class, Deadline, DeviceError, Event, EventSink, Health, Trouble};
 pub use selector::Selector;
+
+/// The README's example is compiled and run with the documentation tests.
+#[cfg(all(doctest, feature = "sim"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

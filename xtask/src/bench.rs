@@ -23,7 +23,7 @@ struct Bench {
     args: &'static [&'static str],
 }
 
-const BENCHES: &[Bench] = &[SHELL, HAL];
+const BENCHES: &[Bench] = &[SHELL, HAL, CYCLES];
 
 const SHELL: Bench = Bench {
     name: "shell",
@@ -38,6 +38,14 @@ const HAL: Bench = Bench {
     about: "a receipt into bytes, a card to its ATR, a touch to its event, idle devices; all simulated",
     build: &["-p", "hal", "--features", "sim", "--example", "bench"],
     program: "examples/bench",
+    args: &[],
+};
+
+const CYCLES: Bench = Bench {
+    name: "cycles",
+    about: "plug cycles of every simulated device and what they leave behind; `-- --full` for 100,000 of each",
+    build: &["-p", "hal", "--features", "sim", "--example", "cycles"],
+    program: "examples/cycles",
     args: &[],
 };
 

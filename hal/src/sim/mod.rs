@@ -6,6 +6,7 @@ mod ccid_faults;
 mod ccid_machine;
 pub mod chip;
 pub mod chip_t1;
+pub mod cycles;
 pub mod document;
 pub mod hid;
 pub mod hid_scanner;

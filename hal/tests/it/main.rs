@@ -13,6 +13,8 @@ mod ccid_recorded;
 #[cfg(feature = "sim")]
 mod counters;
 #[cfg(feature = "sim")]
+mod cycles;
+#[cfg(feature = "sim")]
 mod desk;
 #[cfg(feature = "sim")]
 mod document;
@@ -46,3 +48,8 @@ mod serial;
 mod swipe;
 #[cfg(feature = "sim")]
 mod world;
+
+/// Counts what the plug cycles leave allocated.
+#[cfg(feature = "sim")]
+#[global_allocator]
+static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);

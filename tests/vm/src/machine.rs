@@ -80,7 +80,7 @@ fn load(module: &Path) -> Result<()> {
 
 fn report(filter: &str) -> Result<()> {
     let mut line = outside::line()?;
-    let chosen = || ALL.iter().filter(|scenario| scenario.name.contains(filter));
+    let chosen = || ALL.iter().filter(|scenario| scenario.is_chosen(filter));
     for scenario in chosen() {
         writeln!(line, "PLAN {}", scenario.name)?;
     }

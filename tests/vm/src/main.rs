@@ -16,6 +16,7 @@
 //! | [`scenario`] | the table of scenarios, and how one runs |
 //! | [`uevent`], [`heard`] | waiting for the kernel, and for hal, with a limit |
 //! | [`around`] | the clock, rights, open files |
+//! | [`cycles`] | plugging, many times |
 //! | [`touch`] | touch panels made with `uinput` |
 //! | [`outside`] | asking for hands: a card put in, a reader unplugged |
 //! | [`gadget`] | USB devices made on `dummy_hcd` |
@@ -26,6 +27,7 @@
 
 mod around;
 mod card;
+mod cycles;
 mod gadget;
 mod heard;
 mod machine;

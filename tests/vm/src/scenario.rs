@@ -4,7 +4,7 @@
 //! like any other. Never: lets one scenario's threads reach the next.
 
 use crate::{
-    card,
+    card, cycles,
     gadget::Kind,
     printer::{line, usb, usblp},
     scanner, stripe, touch,
@@ -24,6 +24,12 @@ pub(crate) const RUN: &str = "scenario";
 /// Whatever a scenario does, an emulated machine does it within this.
 const LIMIT: Duration = Duration::from_secs(40);
 
+/// A full dose of plug cycles takes no longer.
+const FULL_LIMIT: Duration = Duration::from_secs(1800);
+
+/// A serial printer that is plugged in again takes a second or two to be had, twenty times.
+const SERIAL_LIMIT: Duration = Duration::from_secs(120);
+
 /// One thing that must be true of hal on real devices.
 pub(crate) struct Scenario {
     /// Device, then the promise or the failure.
@@ -34,6 +40,10 @@ pub(crate) struct Scenario {
 
 const fn scenario(name: &'static str, body: fn() -> Result<()>) -> Scenario {
     Scenario { name, limit: LIMIT, body }
+}
+
+const fn full(name: &'static str, body: fn() -> Result<()>) -> Scenario {
+    Scenario { name, limit: FULL_LIMIT, body }
 }
 
 /// Every scenario there is.
@@ -82,9 +92,23 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("stripe::reads_through_hidraw", stripe::reads_through_hidraw),
     scenario("stripe::unplugged_and_found_again", stripe::unplugged_and_found_again),
     scenario("stripe::what_others_read_is_refused", stripe::what_others_read_is_refused),
+    scenario("cycles::printer", cycles::printer),
+    Scenario { name: "cycles::serial", limit: SERIAL_LIMIT, body: cycles::serial },
+    scenario("cycles::keypad", cycles::keypad),
+    full("full::printer_cycles", cycles::printer_full),
+    full("full::serial_cycles", cycles::serial_full),
+    full("full::keypad_cycles", cycles::keypad_full),
 ];
 
+/// Scenarios whose name begins so take long and run only when they are named.
+const FULL: &str = "full::";
+
 impl Scenario {
+    /// Whether it is to run when scenarios named `filter` are asked for.
+    pub(crate) fn is_chosen(&self, filter: &str) -> bool {
+        self.name.contains(filter) && (filter.starts_with(FULL) || !self.name.starts_with(FULL))
+    }
+
     /// Runs it in a process of its own.
     ///
     /// # Errors

@@ -16,6 +16,7 @@
 
 mod carry;
 pub mod descriptor;
+mod ear;
 pub mod frame;
 mod identify;
 mod link;

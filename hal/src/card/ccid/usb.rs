@@ -3,8 +3,8 @@
 //! The interface is the first of class `0B`; a device named by vendor and product may also have one of class
 //! `FF` that carries the CCID descriptor, as readers older than the class do.
 //!
-//! rusb's calls cannot be cancelled from another thread, so waiting on the interrupt end point is cut into
-//! slices of 200 ms: a canceller works within one. What the reader has to tell waits in it meanwhile.
+//! A thread of its own listens on the interrupt end point (`ear`), so that the driver can wait for it and for
+//! its canceller without asking again and again.
 //!
 //! Promises: no time-out of zero, which libusb takes for *for ever*; a kernel driver that holds the interface
 //! is put off and put back afterwards; an end point that stalled is cleared.
@@ -12,26 +12,20 @@
 
 use super::{
     descriptor::Descriptor,
+    ear::{Bell, Ear},
     pipe::{CcidPipe, Told},
 };
 use crate::{
     card::Canceller,
     device::{Deadline, DeviceError},
-    keeper::lock,
     transport::usb::find::Listed,
 };
 use rusb::{ConfigDescriptor, Context, Device, DeviceHandle, Direction, TransferType, UsbContext};
-use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 /// bInterfaceClass of a chip card reader, and of something of the maker's own.
 const CLASS_CCID: u8 = 0x0B;
 const CLASS_OWN: u8 = 0xFF;
-
-/// How long one look at the interrupt end point takes, and how long a canceller may go unnoticed.
-const SLICE: Duration = Duration::from_millis(200);
 
 /// libusb counts in whole milliseconds and takes none for no limit.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -129,7 +123,10 @@ fn claim(handle: DeviceHandle<Context>, name: &str) -> Result<UsbPipe, DeviceErr
     if ends.setting != 0 {
         handle.set_alternate_setting(ends.interface, ends.setting).map_err(failed)?;
     }
-    Ok(UsbPipe { handle, ends, name: name.to_owned(), bell: Arc::default() })
+    let (handle, bell) = (Arc::new(handle), Bell::default());
+    let ear = ends.interrupt_in.map(|end| Ear::listen(Arc::clone(&handle), end, bell.clone())).transpose();
+    let ear = ear.map_err(|error| DeviceError::Gone(format!("no thread listens to {name}: {error}")))?;
+    Ok(UsbPipe { handle, ends, name: name.to_owned(), bell, ear })
 }
 
 fn text<T: UsbContext>(handle: &DeviceHandle<T>, index: Option<u8>) -> Option<String> {
@@ -185,10 +182,19 @@ impl Interface {
 
 /// An open reader; dropping it gives the interface back.
 pub struct UsbPipe {
-    handle: DeviceHandle<Context>,
+    handle: Arc<DeviceHandle<Context>>,
     ends: Ends,
     name: String,
-    bell: Arc<Bell>,
+    bell: Bell,
+    ear: Option<Ear>,
+}
+
+impl Drop for UsbPipe {
+    fn drop(&mut self) {
+        if let Some(ear) = &mut self.ear {
+            ear.end(&self.handle, self.ends.interface);
+        }
+    }
 }
 
 impl UsbPipe {
@@ -235,37 +241,11 @@ impl CcidPipe for UsbPipe {
     }
 
     fn notice(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<Told, DeviceError> {
-        loop {
-            if self.bell.wait(Duration::ZERO) {
-                return Ok(Told::Cancelled);
-            }
-            let slice = deadline.at_most(SLICE);
-            match self.ends.interrupt_in {
-                None => {
-                    if self.bell.wait(deadline.left()) {
-                        return Ok(Told::Cancelled);
-                    }
-                }
-                Some(end) => match self.handle.read_interrupt(end, buffer, wait(slice)) {
-                    // An empty message tells nothing, and must not be asked for without pause.
-                    Ok(0) => {
-                        if self.bell.wait(slice.left()) {
-                            return Ok(Told::Cancelled);
-                        }
-                    }
-                    Ok(count) => return Ok(Told::Notice(count)),
-                    Err(rusb::Error::Timeout | rusb::Error::Interrupted) => {}
-                    Err(error) => return Err(self.failed(error, end)),
-                },
-            }
-            if deadline.passed() {
-                return Ok(Told::Nothing);
-            }
-        }
+        self.bell.wait(buffer, deadline).map_err(|error| device_error(error, &self.name))
     }
 
     fn canceller(&self) -> Canceller {
-        let bell = Arc::clone(&self.bell);
+        let bell = self.bell.clone();
         Arc::new(move || bell.ring())
     }
 
@@ -275,23 +255,6 @@ impl CcidPipe for UsbPipe {
         let done = self.handle.write_control(ABORT_TYPE, ABORT, value, interface, &[], wait(deadline));
         // Readers that know no abort refuse it; there is no halt to clear on the control end point.
         done.map(drop).map_err(|error| device_error(error, &self.name))
-    }
-}
-
-/// Rung from any thread, heard once.
-#[derive(Default)]
-struct Bell(Mutex<bool>, Condvar);
-
-impl Bell {
-    fn ring(&self) {
-        *lock(&self.0) = true;
-        self.1.notify_all();
-    }
-
-    /// Whether it rang, or rings within `limit`.
-    fn wait(&self, limit: Duration) -> bool {
-        let held = self.1.wait_timeout_while(lock(&self.0), limit, |rung| !*rung);
-        std::mem::take(&mut *held.unwrap_or_else(PoisonError::into_inner).0)
     }
 }
 
@@ -357,13 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bell_is_heard_once_and_a_wait_is_never_for_ever() {
-        let bell = Arc::new(Bell::default());
-        let far = Arc::clone(&bell);
-        let thread = std::thread::spawn(move || far.ring());
-        assert!(bell.wait(Duration::from_secs(5)));
-        assert!(!bell.wait(Duration::ZERO));
-        thread.join().unwrap();
+    fn a_wait_is_never_for_ever() {
         assert_eq!(wait(Deadline::after(Duration::ZERO)), SHORTEST_WAIT);
     }
 

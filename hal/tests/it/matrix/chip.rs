@@ -252,7 +252,11 @@ fn pulled(phase: Phase, after: After) -> Cell {
             mended.plug_in();
         });
         let end = if matches!(phase, Phase::MidWrite | Phase::Awaiting) { End::Gone } else { End::Nothing };
-        drive(&mut rig, phase, Plan { strike, mend, early: false, noticed: true, end, limit: READ });
+        drive(
+            &mut rig,
+            phase,
+            Plan { strike, mend, early: false, noticed: true, end, or_well: false, limit: READ },
+        );
     })
 }
 
@@ -273,7 +277,15 @@ fn protocol(phase: Phase, fault: Ccid, ends: End) -> Cell {
         // At this point the message of the phase is not sent yet.
         let point = if phase == Phase::Awaiting { Phase::MidWrite } else { phase };
         let strike: Strike = Box::new(move || panel.arm(at, fault));
-        let plan = Plan { strike, mend: nothing(), early: false, noticed: false, end: ends, limit: READ };
+        let plan = Plan {
+            strike,
+            mend: nothing(),
+            early: false,
+            noticed: false,
+            end: ends,
+            or_well: false,
+            limit: READ,
+        };
         drive(&mut rig, point, plan);
         assert!(!rig.panel.is_armed(), "{fault:?} did not happen");
     })

@@ -215,7 +215,7 @@ fn pulled(phase: Phase, after: After) {
         Phase::Awaiting => End::Well,
         Phase::Idle | Phase::Opening | Phase::Closing => End::Nothing,
     };
-    let plan = Plan { strike, mend, early: false, noticed: true, end, limit: SCAN };
+    let plan = Plan { strike, mend, early: false, noticed: true, end, or_well: false, limit: SCAN };
     drive(&mut rig, phase, plan);
 }
 
@@ -234,6 +234,14 @@ fn stall(phase: Phase, limit: Option<Duration>) {
         Phase::MidWrite | Phase::Awaiting if limit.is_some_and(|limit| limit < SCAN) => End::Well,
         Phase::MidWrite | Phase::Awaiting => End::TimedOut,
     };
-    let plan = Plan { strike, mend, early: false, noticed: phase == Phase::Opening, end, limit: SCAN };
+    let plan = Plan {
+        strike,
+        mend,
+        early: false,
+        noticed: phase == Phase::Opening,
+        end,
+        or_well: false,
+        limit: SCAN,
+    };
     drive(&mut rig, phase, plan);
 }

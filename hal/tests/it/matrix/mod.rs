@@ -164,7 +164,7 @@ fn common(fault: Fault) -> Option<Cell> {
         Fault::ServiceKilled => {
             Some(Cell::Na("the drivers here speak to the device themselves; no service stands between"))
         }
-        Fault::PlugCycles => Some(Cell::By("cargo run --release -p hal --features sim --example cycles")),
+        Fault::PlugCycles => Some(Cell::By("cargo xtask bench cycles")),
         Fault::ClockJump => Some(Cell::Source(no_wall_clock)),
         _ => None,
     }

@@ -202,7 +202,7 @@ fn with_raster(pattern: &[u8; 3]) -> PrinterRig {
 }
 
 fn plan(strike: Strike, mend: Strike, end: End) -> Plan {
-    Plan { strike, mend, early: false, noticed: false, end, limit: JOB + END }
+    Plan { strike, mend, early: false, noticed: false, end, or_well: false, limit: JOB + END }
 }
 
 fn nothing() -> Strike {
@@ -307,7 +307,11 @@ fn renumbered(phase: Phase) {
         again.plug_in();
         serially.plug(&again);
     });
-    drive(&mut rig, phase, Plan { noticed: true, ..plan(strike, mend, lost(phase)) });
+    drive(
+        &mut rig,
+        phase,
+        Plan { noticed: true, or_well: phase == Phase::Awaiting, ..plan(strike, mend, lost(phase)) },
+    );
 }
 
 fn stall(phase: Phase, limit: Option<Duration>) {

@@ -157,7 +157,7 @@ pub(super) fn cell(fault: Fault, phase: Phase) -> Cell {
 }
 
 fn plan(strike: Strike, mend: Strike, end: End) -> Plan {
-    Plan { strike, mend, early: false, noticed: false, end, limit: READ }
+    Plan { strike, mend, early: false, noticed: false, end, or_well: false, limit: READ }
 }
 
 fn pulled(phase: Phase, after: After) {

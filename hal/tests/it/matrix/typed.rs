@@ -267,7 +267,11 @@ fn pulled(what: What, phase: Phase, after: After) {
         (Phase::Closing, What::Keypad) => End::Cancelled,
         (Phase::Idle | Phase::Opening | Phase::Awaiting | Phase::Closing, _) => End::Nothing,
     };
-    drive(&mut rig, phase, Plan { strike, mend, early: false, noticed: true, end, limit: TOLD });
+    drive(
+        &mut rig,
+        phase,
+        Plan { strike, mend, early: false, noticed: true, end, or_well: false, limit: TOLD },
+    );
 }
 
 /// Keys that type nothing among the digits: no scan, and the next one is whole.

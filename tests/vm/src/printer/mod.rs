@@ -15,6 +15,6 @@
 
 pub(crate) mod line;
 mod pump;
-mod rig;
+pub(crate) mod rig;
 pub(crate) mod usb;
 pub(crate) mod usblp;

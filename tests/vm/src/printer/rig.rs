@@ -24,18 +24,18 @@ const CHANNEL: usize = 64;
 pub(super) const NODE_LIMIT: Duration = Duration::from_secs(10);
 
 /// A printer on a USB cable.
-pub(super) struct UsbPrinter {
+pub(crate) struct UsbPrinter {
     // First, so that the line is closed before the gadget goes.
     pump: Option<Pump>,
     kind: Kind,
     gadget: Gadget,
-    pub(super) panel: PrinterPanel,
+    pub(crate) panel: PrinterPanel,
     _printer: SimPrinter,
 }
 
 impl UsbPrinter {
     /// Plugs a printer for `profile` in and waits until the kernel's own driver has found it.
-    pub(super) fn plugged_in(kind: Kind, profile: &str) -> Result<Self> {
+    pub(crate) fn plugged_in(kind: Kind, profile: &str) -> Result<Self> {
         let mut usb = Self::dead(kind, profile)?;
         usb.come_alive()?;
         Ok(usb)
@@ -53,7 +53,7 @@ impl UsbPrinter {
     }
 
     /// Pulls the plug. A printer of the printer class stops reading first: its node goes with the plug.
-    pub(super) fn unplug(&mut self) -> Result<()> {
+    pub(crate) fn unplug(&mut self) -> Result<()> {
         // A hang-up under an open node empties the buffers of a serial line, as switching off does.
         if self.kind == Kind::Serial {
             self.gadget.unplug()?;
@@ -64,13 +64,13 @@ impl UsbPrinter {
     }
 
     /// Puts the plug back; the host notices when it does.
-    pub(super) fn plug_back(&self) -> Result<()> {
+    pub(crate) fn plug_back(&self) -> Result<()> {
         self.panel.plug_in();
         self.gadget.plug_in()
     }
 
     /// Waits until the host has set the printer up, then takes and talks.
-    pub(super) fn come_alive(&mut self) -> Result<()> {
+    pub(crate) fn come_alive(&mut self) -> Result<()> {
         let uevents = Uevents::listen()?;
         let own = if self.kind == Kind::Serial {
             let node = uevents.until("serial line", NODE_LIMIT, || self.kind.host_node())?;
