@@ -3,6 +3,7 @@
 //! * [`shell`] owns screen, devices and the citizen's session; it has no network.
 //! * [`agent`] owns the outbox and the way to the gateway; it has no screen and no devices.
 //! * [`screen`] is the user interface compiled from `ui/`.
+//! * [`hal_cli`] tries and watches the devices, for technicians.
 //! * `demo` and `bench` (feature `demo`) run both on one machine; never part of a unit's build.
 //!
 //! Never: a plaintext in the agent, a network socket in the shell.
@@ -14,5 +15,6 @@ pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod frame;
+pub mod hal_cli;
 pub mod screen;
 pub mod shell;

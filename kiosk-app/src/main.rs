@@ -29,6 +29,8 @@ enum Role {
         #[arg(long)]
         config: PathBuf,
     },
+    /// The devices of a kiosk: list, test, watch.
+    Hal(kiosk_app::hal_cli::Args),
     /// Gateway, agent and shell on this machine, with simulated devices.
     #[cfg(feature = "demo")]
     Demo(kiosk_app::demo::Args),
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().role {
         Role::Shell(args) => kiosk_app::shell::run(args),
         Role::Agent { config } => kiosk_app::agent::run(&config).map(|()| ExitCode::SUCCESS),
+        Role::Hal(args) => kiosk_app::hal_cli::run(&args),
         #[cfg(feature = "demo")]
         Role::Demo(args) => kiosk_app::demo::run(&args),
         #[cfg(feature = "demo")]
