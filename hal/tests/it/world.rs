@@ -28,7 +28,7 @@ fn a_garbled_config_is_refused_with_place_and_reason() {
         (
             "[devices.printer]\nselector = 'sim:press'\nprofile = 'generic-80'",
             "devices.printer",
-            "no driver takes 'sim:press' (there are: usb, serial, tcp, file, sim:printer)",
+            "no driver takes 'sim:press' (there are: usb, serial, tcp, file, sim:printer",
         ),
         (
             "[devices.printer]\nselector = '/dev/ttyS9'\nprofile = 'generic-80'\nbaud = 1200",
