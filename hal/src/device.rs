@@ -29,6 +29,21 @@ pub enum Class {
     Keypad,
 }
 
+impl Class {
+    /// Its name in files and commands, such as `receipt-printer`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReceiptPrinter => "receipt-printer",
+            Self::CardReader => "card-reader",
+            Self::DocumentScanner => "document-scanner",
+            Self::Pointer => "pointer",
+            Self::Scanner => "scanner",
+            Self::Keypad => "keypad",
+        }
+    }
+}
+
 /// Whether a device can serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -70,6 +85,22 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Its name in files and commands, such as `paper-out`.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::PaperLow => "paper-low",
+            Self::PaperOut => "paper-out",
+            Self::CoverOpen => "cover-open",
+            Self::Cutter => "cutter",
+            Self::HeadHot => "head-hot",
+            Self::Jam => "jam",
+            Self::Offline => "offline",
+            Self::NeedsReset => "needs-reset",
+            Self::NotTalking => "not-talking",
+        }
+    }
+
     /// Who mends it: nobody, whoever stands there, or a technician.
     #[must_use]
     pub fn action(self) -> Action {

@@ -176,18 +176,6 @@ static DRIVERS: &[Driver] = &[
         takes: |selector| matches!(selector, Selector::Node(_)),
         open: Open::Keypad(|config, _| typing::keypad(config)),
     },
-    #[cfg(feature = "recording")]
-    Driver {
-        name: "replay",
-        takes: |selector| matches!(selector, Selector::Replay(_)),
-        open: Open::Printer(|config, _| opener::replayed::printer(&config.selector)),
-    },
-    #[cfg(feature = "recording")]
-    Driver {
-        name: "replay",
-        takes: |selector| matches!(selector, Selector::Replay(_)),
-        open: Open::Chip(|config, _| opener::replayed::chip(&config.selector)),
-    },
     #[cfg(feature = "sim")]
     Driver {
         name: "sim:printer",
@@ -257,6 +245,18 @@ static DRIVERS: &[Driver] = &[
         name: "sim:keypad",
         takes: |selector| opener::is_sim(selector, "keypad"),
         open: Open::Keypad(|config, site| typing::simulated::keypad(config, opener::world(site)?)),
+    },
+    #[cfg(feature = "recording")]
+    Driver {
+        name: "replay",
+        takes: |selector| matches!(selector, Selector::Replay(_)),
+        open: Open::Printer(|config, _| opener::replayed::printer(&config.selector)),
+    },
+    #[cfg(feature = "recording")]
+    Driver {
+        name: "replay",
+        takes: |selector| matches!(selector, Selector::Replay(_)),
+        open: Open::Chip(|config, _| opener::replayed::chip(&config.selector)),
     },
 ];
 

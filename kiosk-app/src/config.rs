@@ -66,6 +66,8 @@ pub struct ShellConfig {
     /// Idle warning, extension, absolute limit.
     #[serde(default)]
     pub session: Limits,
+    /// A folder of the shell's own, for the counters of its devices; without it nothing is counted.
+    pub counters: Option<PathBuf>,
     /// Printer, card reader, scanner, touch.
     #[serde(default)]
     pub devices: hal::factory::Config,

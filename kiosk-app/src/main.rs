@@ -35,6 +35,8 @@ enum Role {
         #[command(subcommand)]
         task: kiosk_app::outbox_cli::Task,
     },
+    /// The devices of a kiosk: list, test, watch.
+    Hal(kiosk_app::hal_cli::Args),
     /// Gateway, agent and shell on this machine, with simulated devices.
     #[cfg(feature = "demo")]
     Demo(kiosk_app::demo::Args),
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Role::Shell(args) => kiosk_app::shell::run(args),
         Role::Agent { config } => kiosk_app::agent::run(&config).map(|()| ExitCode::SUCCESS),
         Role::Outbox { task } => kiosk_app::outbox_cli::run(&task),
+        Role::Hal(args) => kiosk_app::hal_cli::run(&args),
         #[cfg(feature = "demo")]
         Role::Demo(args) => kiosk_app::demo::run(&args),
         #[cfg(feature = "demo")]

@@ -61,6 +61,23 @@ const LIBTEST: Step = Step {
 };
 const DOC: Step = Step { name: "doc tests", args: &["test", "--workspace", "--doc"], thorough: true };
 
+/// No default feature switches the recorder on, so the workspace's tests know nothing of it.
+const RECORDINGS: Step = Step {
+    name: "recordings",
+    args: &["test", "-p", "hal", "--features", "sim,recording", "--lib", "--test", "it", "record"],
+    thorough: false,
+};
+const RECORDER_LINTS: Step = Step {
+    name: "recorder lints",
+    args: &["clippy", "-p", "hal", "--features", "sim,recording", "--all-targets", "--", "-D", "warnings"],
+    thorough: true,
+};
+const RECORDER: Step = Step {
+    name: "recorder",
+    args: &["test", "-p", "kiosk-app", "--features", "recording", "--lib", "hal_cli"],
+    thorough: true,
+};
+
 /// A step that is a command of ours; `--fast` leaves it out.
 struct Whole {
     name: &'static str,
@@ -85,7 +102,8 @@ pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
     }
     let root = workspace::load()?.root;
     let nextest = within(NEXTEST_PROBE_LIMIT, &mut cargo(&["nextest", "--version"]))? == Silent::Succeeded;
-    let steps = [FMT, CLIPPY, UNIT, BINARIES, if nextest { NEXTEST } else { LIBTEST }, DOC];
+    let tests = if nextest { NEXTEST } else { LIBTEST };
+    let steps = [FMT, CLIPPY, UNIT, BINARIES, tests, DOC, RECORDER_LINTS, RECORDINGS, RECORDER];
     let mut ran = 0;
     for step in steps {
         if fast && step.thorough {
@@ -168,11 +186,8 @@ mod tests {
 
     #[test]
     fn fast_keeps_formatting_and_tests() {
-        let kept: Vec<&str> = [FMT, CLIPPY, UNIT, BINARIES, NEXTEST, LIBTEST, DOC]
-            .iter()
-            .filter(|s| !s.thorough)
-            .map(|s| s.name)
-            .collect();
-        assert_eq!(kept, ["fmt", "build", "tests", "tests"]);
+        let all = [FMT, CLIPPY, UNIT, BINARIES, NEXTEST, LIBTEST, DOC, RECORDER_LINTS, RECORDINGS, RECORDER];
+        let kept: Vec<&str> = all.iter().filter(|s| !s.thorough).map(|s| s.name).collect();
+        assert_eq!(kept, ["fmt", "build", "tests", "tests", "recordings"]);
     }
 }

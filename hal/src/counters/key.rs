@@ -8,12 +8,7 @@
 //!
 //! Promises: a key is one line of at most [`KEY_MAX`] letters. Never: opens a device.
 
-use crate::{
-    device::Class,
-    factory::Config,
-    selector::Selector,
-    selftest::{spell, targets},
-};
+use crate::{device::Class, factory::Config, selector::Selector, selftest::targets};
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 
 /// Letters of a key.
@@ -61,7 +56,7 @@ impl DeviceKey {
     }
 
     pub(super) fn plain(class: Class, place: &str) -> Self {
-        let text = format!("{} {place}", spell(class));
+        let text = format!("{} {place}", class.name());
         Self(text.chars().filter(|letter| !letter.is_control()).take(KEY_MAX).collect())
     }
 

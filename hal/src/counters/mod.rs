@@ -50,10 +50,16 @@ pub const WRITE_EVERY: Duration = Duration::from_secs(15 * 60);
 
 /// Counters and their file. Clones are the same; the last one that is dropped writes.
 #[derive(Clone)]
-pub struct Counters(Arc<Mutex<Kept>>);
+pub struct Counters(Arc<Shared>);
+
+struct Shared {
+    folder: PathBuf,
+    kept: Mutex<Kept>,
+    /// Held while the file is written, so that who counts does not wait for a disk.
+    writing: Mutex<()>,
+}
 
 struct Kept {
-    folder: PathBuf,
     tally: Tally,
     written_us: u64,
 }
@@ -68,56 +74,65 @@ impl Counters {
         let (counts, damage) = file::take_up(folder)?;
         let keys = DeviceKey::of_config(config);
         let tally = Tally::new(counts, keys);
-        let kept = Kept { folder: folder.to_owned(), tally, written_us: now_us() };
-        Ok((Self(Arc::new(Mutex::new(kept))), damage))
+        let kept = Mutex::new(Kept { tally, written_us: now_us() });
+        let shared = Shared { folder: folder.to_owned(), kept, writing: Mutex::default() };
+        Ok((Self(Arc::new(shared)), damage))
     }
 
-    /// A job goes to the printer: its end will count its lines.
+    /// A job goes to the printer: its end will count its lines. Waits for no disk.
     pub fn printing(&self, id: JobId, job: &Job) {
-        lock(&self.0).tally.printing(id, job);
+        lock(&self.0.kept).tally.printing(id, job);
     }
 
     /// Counts an event; writes the file when it is time. A file that cannot be written is logged and tried
     /// again when it is time again.
     pub fn observe(&self, event: &Event) {
-        let mut kept = lock(&self.0);
         let now = now_us();
-        kept.tally.observe(now, event);
-        let age = Duration::from_micros(now.saturating_sub(kept.written_us));
+        let age = {
+            let mut kept = lock(&self.0.kept);
+            kept.tally.observe(now, event);
+            Duration::from_micros(now.saturating_sub(kept.written_us))
+        };
         if age >= WRITE_EVERY {
-            kept.write(now);
+            self.0.write(now);
         }
     }
 
     /// Writes what changed.
     pub fn save(&self) {
-        lock(&self.0).write(now_us());
+        self.0.write(now_us());
     }
 
     /// What was counted so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let mut kept = lock(&self.0);
+        let mut kept = lock(&self.0.kept);
         kept.tally.settle(now_us());
         kept.tally.counts().clone()
     }
 }
 
-impl Kept {
-    fn write(&mut self, now: u64) {
-        self.written_us = now;
-        self.tally.settle(now);
-        if !self.tally.changed() {
-            return;
-        }
-        match file::write(&self.folder, self.tally.counts()) {
-            Ok(()) => self.tally.written(),
-            Err(error) => tracing::warn!(%error, "the device counters are not written"),
+impl Shared {
+    fn write(&self, now: u64) {
+        let _writing = lock(&self.writing);
+        let counts = {
+            let mut kept = lock(&self.kept);
+            kept.written_us = now;
+            kept.tally.settle(now);
+            if !kept.tally.changed() {
+                return;
+            }
+            kept.tally.set_changed(false);
+            kept.tally.counts().clone()
+        };
+        if let Err(error) = file::write(&self.folder, &counts) {
+            tracing::warn!(%error, "the device counters are not written");
+            lock(&self.kept).tally.set_changed(true);
         }
     }
 }
 
-impl Drop for Kept {
+impl Drop for Shared {
     fn drop(&mut self) {
         self.write(now_us());
     }

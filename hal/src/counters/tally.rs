@@ -10,7 +10,6 @@ use crate::{
     document, keypad, pointer,
     printer::{self, Job, JobId, Line, PrintProof},
     scanner,
-    selftest::spell,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,15 +56,15 @@ impl Tally {
         &self.counts
     }
 
-    /// Whether something changed since [`Self::written`].
+    /// Whether the file does not have it all.
     #[must_use]
     pub fn changed(&self) -> bool {
         self.changed
     }
 
-    /// It is in the file.
-    pub fn written(&mut self) {
-        self.changed = false;
+    /// The file has it all, or does not.
+    pub fn set_changed(&mut self, changed: bool) {
+        self.changed = changed;
     }
 
     /// A job goes to the printer.
@@ -147,7 +146,7 @@ impl Tally {
         let faults: BTreeSet<String> = match health {
             Health::Ready | Health::Opening => BTreeSet::new(),
             Health::Absent => BTreeSet::from(["gone".to_owned()]),
-            Health::Degraded(troubles) => troubles.iter().map(spell).collect(),
+            Health::Degraded(troubles) => troubles.iter().map(|trouble| trouble.code().to_owned()).collect(),
             Health::Faulted(code) => BTreeSet::from([(*code).to_owned()]),
         };
         self.settle(now_us);

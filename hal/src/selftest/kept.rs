@@ -100,7 +100,7 @@ fn opens(bench: &Bench, trial: &mut Trial<'_>) -> bool {
         Event::Health { health: Health::Opening, .. } => None,
         Event::Health { health: Health::Ready, .. } => Some(Outcome::Passed),
         Event::Health { health: Health::Degraded(troubles), .. } => {
-            let troubles: Vec<_> = troubles.iter().map(spell).collect();
+            let troubles: Vec<_> = troubles.iter().map(|trouble| trouble.code()).collect();
             Some(Outcome::Failed(troubles.join("+")))
         }
         Event::Health { health: Health::Absent, .. } => Some(Outcome::Failed("gone".to_owned())),

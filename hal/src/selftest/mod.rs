@@ -219,8 +219,8 @@ fn code(error: &DeviceError) -> String {
     }
 }
 
-/// An enum's value as a code, such as `NeedsReset` as `needs-reset`.
-pub(crate) fn spell(value: impl std::fmt::Debug) -> String {
+/// An enum's value as a code, such as `LatchedDip` as `latched-dip`.
+fn spell(value: impl std::fmt::Debug) -> String {
     let mut code = String::new();
     for letter in format!("{value:?}").chars() {
         if letter.is_ascii_uppercase() && !code.is_empty() {
@@ -234,12 +234,12 @@ pub(crate) fn spell(value: impl std::fmt::Debug) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::Trouble;
+    use crate::{card::ReaderKind, printer::Paper};
 
     #[test]
     fn values_are_spelt_as_codes() {
-        assert_eq!(spell(Trouble::NeedsReset), "needs-reset");
-        assert_eq!(spell(Class::ReceiptPrinter), "receipt-printer");
+        assert_eq!(spell(Paper::Jammed), "jammed");
+        assert_eq!(spell(ReaderKind::LatchedDip), "latched-dip");
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn facts(status: &PrinterStatus) -> Vec<(&'static str, String)> {
 }
 
 fn troubles(troubles: &BTreeSet<Trouble>) -> String {
-    troubles.iter().map(spell).collect::<Vec<_>>().join("+")
+    troubles.iter().map(|trouble| trouble.code()).collect::<Vec<_>>().join("+")
 }
 
 fn identity(printer: &mut EscPos, trial: &mut Trial<'_>) {

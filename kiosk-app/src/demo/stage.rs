@@ -336,7 +336,7 @@ fn write_shell(
         }
     }
     let config = format!(
-        "place = \"Riverside Library\"\nsocket = {:?}\nservices = {:?}\nlanguages = {languages:?}\n\
+        "place = \"Riverside Library\"\nsocket = {:?}\nservices = {:?}\ncounters = {out:?}\nlanguages = {languages:?}\n\
          [devices.printer]\nselector = \"sim:printer\"\nprofile = \"epson-tm-t20iii\"\n\
          [devices.card_reader]\nselector = \"sim:card\"\n[devices.document_scanner]\nselector = \"sim:document\"\n\
          [devices.scanner]\nselector = \"sim:scanner\"\n[devices.keypad]\nselector = \"sim:keypad\"\nmap = \"arrows\"\n\

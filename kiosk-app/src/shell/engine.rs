@@ -12,7 +12,9 @@ use super::{
     sealing::Sealing,
 };
 use crate::screen::{App, Words, words};
-use hal::{document::ScanId, factory::Devices, pointer::Kind, printer::JobId, scanner::Arming};
+use hal::{
+    counters::Counters, document::ScanId, factory::Devices, pointer::Kind, printer::JobId, scanner::Arming,
+};
 use kiosk_core::{
     catalogue::Catalogue,
     ids::EnvelopeId,
@@ -36,6 +38,7 @@ pub(super) struct Engine {
     adapter: Option<Adapter>,
     app: Weak<App>,
     devices: Devices,
+    counters: Option<Counters>,
     line: Option<Line>,
     timer: Timer,
     clock: Clock,
@@ -112,9 +115,12 @@ fn tick() {
 }
 
 /// Carries device events to the screen's thread.
-pub(super) fn listen(events: Receiver<hal::Event>) -> std::io::Result<()> {
+pub(super) fn listen(events: Receiver<hal::Event>, counters: Option<Counters>) -> std::io::Result<()> {
     std::thread::Builder::new().name("device-events".into()).spawn(move || {
         for event in events {
+            if let Some(counters) = &counters {
+                counters.observe(&event);
+            }
             // The loop being gone means the shell is ending.
             if slint::invoke_from_event_loop(move || hear_device(event)).is_err() {
                 return;
@@ -219,7 +225,7 @@ impl Engine {
         catalogue: Catalogue,
         clock: Clock,
         app: Weak<App>,
-        devices: Devices,
+        (devices, counters): (Devices, Option<Counters>),
     ) -> Self {
         Self {
             kiosk: Kiosk::new(setup, catalogue.clone(), Box::new(OsEntropy)),
@@ -228,6 +234,7 @@ impl Engine {
             adapter: app.upgrade().map(Adapter::new),
             app,
             devices,
+            counters,
             line: None,
             timer: Timer::default(),
             clock,
@@ -337,7 +344,11 @@ impl Engine {
         self.jobs += 1;
         let job = JobId(self.jobs);
         self.job = Some(job);
-        let taken = self.devices.printer.as_ref().map(|printer| printer.print(job, paper.job()));
+        let lines = paper.job();
+        if let Some(counters) = &self.counters {
+            counters.printing(job, &lines);
+        }
+        let taken = self.devices.printer.as_ref().map(|printer| printer.print(job, lines));
         self.paper = Some(paper);
         match taken {
             Some(Ok(())) => {}

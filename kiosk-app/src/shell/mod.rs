@@ -31,6 +31,7 @@ use crate::{
 };
 use anyhow::Context;
 use engine::Engine;
+use hal::counters::Counters;
 use kiosk_core::kiosk::Setup;
 use slint::{ComponentHandle, Global};
 use std::{path::PathBuf, process::ExitCode, sync::mpsc::sync_channel};
@@ -86,9 +87,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         claim_url: config.claim_url.clone(),
         limits: config.session,
     };
-    engine::install(Engine::new(setup, catalogue, clock, app.as_weak(), world.devices));
+    let counters = keep_counters(&config);
+    engine::install(Engine::new(setup, catalogue, clock, app.as_weak(), (world.devices, counters.clone())));
     callbacks::connect(&app);
-    engine::listen(device_events).context("starting the device listener")?;
+    engine::listen(device_events, counters.clone()).context("starting the device listener")?;
     let agent_uid = config.agent_uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
     let line = line::Line::keep(config.socket.clone(), agent_uid, engine::hear_agent)
         .context("starting the line")?;
@@ -110,7 +112,19 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     app.show()?;
     slint::run_event_loop_until_quit()?;
     engine::uninstall();
+    if let Some(counters) = counters {
+        counters.save();
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Counters in the folder the config names. A kiosk without them serves as well.
+fn keep_counters(config: &ShellConfig) -> Option<Counters> {
+    let opened = Counters::open(config.counters.as_deref()?, &config.devices);
+    opened
+        .inspect_err(|error| tracing::warn!("devices are not counted: {error}"))
+        .ok()
+        .map(|(counters, _)| counters)
 }
 
 /// Devices, and in the demo the world around them.

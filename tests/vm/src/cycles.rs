@@ -48,33 +48,33 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 /// A device on a cable.
 enum Plug {
     Printer(UsbPrinter),
-    Keyboard(Gadget),
+    Typed(Gadget, Kind),
 }
 
 impl Plug {
     fn new(kind: Kind) -> Result<Self> {
         Ok(match kind {
             Kind::Printer | Kind::Serial => Self::Printer(UsbPrinter::plugged_in(kind, PROFILE)?),
-            Kind::Keyboard => {
-                let plug = Self::Keyboard(Gadget::new(kind)?);
-                plug.keyboard()?;
+            Kind::Keyboard | Kind::Stripe => {
+                let plug = Self::Typed(Gadget::new(kind)?, kind);
+                plug.found()?;
                 plug
             }
         })
     }
 
-    fn keyboard(&self) -> Result<()> {
-        let Self::Keyboard(gadget) = self else { return Ok(()) };
+    fn found(&self) -> Result<()> {
+        let Self::Typed(gadget, kind) = self else { return Ok(()) };
         let uevents = Uevents::listen()?;
         gadget.plug_in()?;
-        let node = uevents.until("keyboard", LIMIT, || Kind::Keyboard.host_node())?;
-        link(&node, Kind::Keyboard.selector())
+        let node = uevents.until("its node", LIMIT, || kind.host_node())?;
+        link(&node, kind.selector())
     }
 
     fn pull(&mut self) -> Result<()> {
         match self {
             Self::Printer(printer) => printer.unplug(),
-            Self::Keyboard(gadget) => gadget.unplug(),
+            Self::Typed(gadget, _) => gadget.unplug(),
         }
     }
 
@@ -85,7 +85,7 @@ impl Plug {
                 printer.plug_back()?;
                 printer.come_alive()
             }
-            Self::Keyboard(_) => self.keyboard(),
+            Self::Typed(..) => self.found(),
         }
     }
 }
@@ -100,6 +100,7 @@ fn config(kind: Kind) -> String {
             format!("[devices.printer]\nselector = \"{selector}\"\nprofile = \"{PROFILE}\"\n")
         }
         Kind::Keyboard => format!("[devices.keypad]\nselector = \"{selector}\"\nmap = \"arrows\"\n"),
+        Kind::Stripe => format!("[devices.card_reader]\nselector = \"{selector}\"\nkind = \"hid\"\n"),
     }
 }
 

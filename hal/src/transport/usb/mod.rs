@@ -18,9 +18,9 @@
 //! devices on one. By hand, with a printer or a USB printer gadget (`list` says what it is called):
 //!
 //! ```text
-//! cargo run -p hal --features text --example printer -- list
-//! cargo run -p hal --features text --example printer -- status 04b8:0e15 epson-tm-t20ii
-//! cargo run -p hal --features text --example printer -- keep 04b8:0e15 epson-tm-t20ii
+//! kiosk hal list
+//! kiosk hal test printer --selector 04b8:0e15 --profile epson-tm-t20ii --level external
+//! kiosk hal watch printer --selector 04b8:0e15 --profile epson-tm-t20ii
 //! ```
 
 mod bulk;

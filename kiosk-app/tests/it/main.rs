@@ -1,0 +1,4 @@
+//! The `kiosk` binary from outside.
+
+#[cfg(feature = "demo")]
+mod hal;
