@@ -97,6 +97,7 @@ impl Trouble {
             Self::Jam => "jam",
             Self::Offline => "offline",
             Self::NeedsReset => "needs-reset",
+            Self::ReceiptLeft => "receipt-left",
             Self::NotTalking => "not-talking",
         }
     }

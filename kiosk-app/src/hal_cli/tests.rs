@@ -16,7 +16,7 @@ use hal::{
 use serde_json::Value;
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
