@@ -11,6 +11,7 @@
 use crate::{
     batch::Batch,
     committer::Committer,
+    failpoint::{Step, reach},
     journal::{
         Place,
         frame::Kind,
@@ -76,10 +77,12 @@ impl Committer {
             }
         }
         let appended = self.journal.append(&drafts);
+        reach(Step::Carried);
         for (record, place) in records.iter().zip(appended.places) {
             self.absorb(|state| state.apply(record, place));
         }
         self.note_applied();
+        reach(Step::CarryApplied);
         appended.failed.map_or(Ok(()), |failed| Err(failed.error))
     }
 

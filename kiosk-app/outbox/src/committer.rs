@@ -18,6 +18,7 @@ use crate::{
     answer::Answer,
     batch::{Batch, Numbered, journal_bytes},
     error::OutcomeError,
+    failpoint::{Step, reach},
     files::Files,
     journal::{
         Failed, Journal, Place,
@@ -154,6 +155,7 @@ impl Committer {
                     reply.give(Err(NotSaved::Full));
                 } else {
                     batch.save(parcel, reply);
+                    reach(Step::Admitted);
                 }
             }
         }
@@ -289,6 +291,7 @@ impl Committer {
         }
         self.note_applied();
         self.drop_freed();
+        reach(Step::Answered);
         if !abandoned.is_empty() {
             tracing::warn!(count = abandoned.len(), "nobody waits for these envelopes: withdrawn");
             let mut batch = Batch::default();
@@ -302,6 +305,7 @@ impl Committer {
         match write {
             Numbered::Save { facts, replies } => {
                 self.absorb(|state| state.apply_put(&facts, place));
+                reach(Step::SaveApplied);
                 let ticket = Ticket { id: facts.id, order: facts.order };
                 let heard = replies.into_iter().map(|reply| reply.give(Ok(ticket)));
                 if heard.fold(false, |any, one| any | one) {
@@ -313,6 +317,7 @@ impl Committer {
             Numbered::End { ending, reply } => {
                 self.absorb(|state| state.apply_ending(&ending, place));
                 self.schedule.leave(ending.facts.order);
+                reach(Step::EndApplied);
                 if let Some(reply) = reply {
                     reply.give(Ok(()));
                 }
@@ -393,9 +398,11 @@ impl Committer {
     pub(crate) fn flush(&mut self) {
         self.ballast.restore();
         self.unflushed = false;
+        reach(Step::StateFlushing);
         if let Err(error) = self.with_state(|state| state.kv_mut().flush()) {
             tracing::error!(error = &error as &dyn Error, "the queue's state could not be flushed");
         }
+        reach(Step::StateFlushed);
     }
 }
 

@@ -17,6 +17,7 @@
 use crate::{
     committer::{Committer, schedule},
     error::OpenError,
+    failpoint::{Step, reach},
     files::Files,
     journal::{Journal, Place, record::Record, storage::Storage},
     options::{Limits, Opened, Options},
@@ -47,6 +48,7 @@ pub(crate) fn open(
     let Options { limits, clock } = options;
     prepare(dir)?;
     let lock = lock(dir)?;
+    reach(Step::Locked);
     refuse_newer(dir)?;
     let readable = |reason: io::Error| unreadable(dir, reason);
     make_durable(dir, &*storage).map_err(readable)?;
@@ -62,7 +64,9 @@ pub(crate) fn open(
     let (mut journal, quarantined) =
         Journal::open(dir, Arc::clone(&storage), limits.segment_bytes, take).map_err(readable)?;
     applied.map_err(|error| unreadable(dir, io::Error::other(error)))?;
+    reach(Step::JournalRead);
     let verdict = home::compare(dir, &mut journal, &mut truth);
+    reach(Step::Compared);
     let rebuilt = match &verdict {
         Verdict::Agrees(_) => false,
         Verdict::Missing => records > 0,
@@ -70,6 +74,7 @@ pub(crate) fn open(
     };
     let state = settle_in(dir, &mut journal, truth, verdict, clock());
     let mut state = state.map_err(|error| unreadable(dir, io::Error::other(error)))?;
+    reach(Step::SettledIn);
     let files = Files::new(dir, Arc::clone(&storage));
     if let Err(error) = files.sweep(&state, &mut journal, quarantined > 0) {
         tracing::warn!(%error, "attachments without an owner stay");

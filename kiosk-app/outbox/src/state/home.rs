@@ -12,9 +12,12 @@ use super::{
     rows::{Dead, Waits, from_row},
     sled_kv::SledKv,
 };
-use crate::journal::{
-    Journal,
-    record::{Ending, Outcome},
+use crate::{
+    failpoint::{Step, reach},
+    journal::{
+        Journal,
+        record::{Ending, Outcome},
+    },
 };
 use std::{
     fs, io,
@@ -133,11 +136,14 @@ fn same(left: &dyn Kv, right: &dyn Kv) -> Result<bool, KvError> {
 /// Moves what is there aside and fills a new database from `truth`.
 pub(crate) fn rebuild(root: &Path, truth: &State) -> Result<Box<dyn Kv>, KvError> {
     set_aside(root)?;
+    reach(Step::SetAside);
     let mut sled = SledKv::open(&current(root))?;
     for tree in Tree::ALL {
         kv::for_each(truth.kv(), tree, |key, value| sled.put(tree, key, value))?;
     }
+    reach(Step::Refilled);
     sled.flush()?;
+    reach(Step::Rebuilt);
     Ok(Box::new(sled))
 }
 
