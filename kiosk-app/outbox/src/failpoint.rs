@@ -46,10 +46,11 @@ steps! {
     Admitted "admitted": "An envelope is in the batch, nothing is written.";
     Writing "writing": "The batch has its place, nothing is written.";
     Written "written": "The batch is written and not synced.";
-    Synced "synced": "The batch is on stable storage, the state does not know.";
-    SaveApplied "save-applied": "The state has an envelope, its caller does not know.";
-    EndApplied "end-applied": "The state has an ending, its caller does not know.";
-    Answered "answered": "Every caller of the batch knows.";
+    Synced "synced": "The batch is on stable storage, nobody knows.";
+    Answered "answered": "Every caller of the batch knows, the state does not.";
+    SaveApplied "save-applied": "The state has an envelope.";
+    EndApplied "end-applied": "The state has an ending.";
+    Applied "applied": "The state knows of the whole batch.";
     SegmentMade "segment-made": "A new segment exists, its folder is not synced.";
     SegmentSynced "segment-synced": "The folder is synced, the old segment is not cut.";
     SegmentCut "segment-cut": "The old segment is cut to what it holds.";

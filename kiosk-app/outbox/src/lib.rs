@@ -30,6 +30,8 @@ mod files;
 mod journal;
 mod open;
 mod options;
+#[cfg(test)]
+mod oracle;
 mod outbox;
 mod reading;
 mod request;

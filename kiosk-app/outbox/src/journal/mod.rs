@@ -108,6 +108,12 @@ pub(crate) struct Failed {
 }
 
 impl Journal {
+    /// Whether every segment can be opened for writing; changes nothing.
+    pub(crate) fn check(root: &Path, storage: &dyn Storage) -> io::Result<()> {
+        let ids = list(&root.join("journal/v1"))?;
+        ids.into_iter().try_for_each(|id| storage.open(&segment_path(root, id)).map(drop))
+    }
+
     /// Reads every segment, calls `each` with every good record in order and copies damage aside.
     /// Returns the number of damaged places seen for the first time too.
     pub(crate) fn open(

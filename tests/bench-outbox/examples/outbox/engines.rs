@@ -8,7 +8,7 @@
 //! | `redb` | one table, `Durability::Immediate` (its default) |
 //! | `fjall` | one keyspace, `PersistMode::SyncAll` |
 //!
-//! Every cache is 8 MiB, as sled's in the outbox.
+//! Every cache is 8 MiB; sled's in the outbox is 1 MiB.
 //! Never: helps or hinders one of them.
 
 use anyhow::{Context as _, Result, bail};
