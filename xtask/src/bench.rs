@@ -23,7 +23,7 @@ struct Bench {
     args: &'static [&'static str],
 }
 
-const BENCHES: &[Bench] = &[SHELL, HAL, CYCLES];
+const BENCHES: &[Bench] = &[SHELL, HAL, CYCLES, OUTBOX];
 
 const SHELL: Bench = Bench {
     name: "shell",
@@ -46,6 +46,14 @@ const CYCLES: Bench = Bench {
     about: "plug cycles of every simulated device and what they leave behind; `-- --full` for 100,000 of each",
     build: &["-p", "hal", "--features", "sim", "--example", "cycles"],
     program: "examples/cycles",
+    args: &[],
+};
+
+const OUTBOX: Bench = Bench {
+    name: "outbox",
+    about: "latency, disk, memory and opening of the outbox beside a bare append, SQLite, redb and fjall",
+    build: &["-p", "kiosk-bench-outbox", "--example", "outbox"],
+    program: "examples/outbox",
     args: &[],
 };
 

@@ -1,5 +1,5 @@
-//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | fuzz | peers |
-//! powercut | vm`.
+//! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | campaign | fuzz |
+//! peers | powercut | vm`.
 //!
 //! Promises: what a command prints last is what happened; a check that did not run says so; every
 //! exit status below is one a script can act on.
@@ -9,12 +9,13 @@
 //! | 0 | done, nothing found |
 //! | 1 | a step failed, a finding, or a missing system package that was not installed |
 //! | 2 | the command line was not understood, or a tool that is not ours to install is missing (`fuzz`) |
-//! | other | what the program that was run returned (`demo`, `bench`, `powercut`) |
+//! | other | what the program that was run returned (`demo`, `bench`, `campaign`, `powercut`) |
 //!
 //! Never: a dependency of a product crate; a step that another command does differently.
 
 mod audit;
 mod bench;
+mod campaign;
 mod demo;
 mod fuzz;
 mod packages;
@@ -96,6 +97,17 @@ enum Task {
     },
     /// Cuts the power of a simulated drive under the outbox, and counts what was lost; as root.
     Powercut(powercut::Options),
+    /// Does harm to an outbox, again and again, and counts what it cost.
+    Campaign {
+        /// Which harm.
+        harm: campaign::Harm,
+        /// The dose that is published, not the small one.
+        #[arg(long)]
+        full: bool,
+        /// Where chance begins; the seed of an earlier run repeats it.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Runs drivers against devices a kernel pretends to have, in a virtual machine (QEMU).
     Vm {
         /// What to run.
@@ -121,6 +133,7 @@ fn main() -> ExitCode {
         Task::Peers => peers::run(),
         Task::Bench { name, rest } => bench::run(name.as_deref(), &rest),
         Task::Powercut(options) => powercut::run(&options),
+        Task::Campaign { harm, full, seed } => campaign::run(harm, full, seed),
         Task::Vm { guest, filter, no_install } => vm::run(guest, filter.as_deref(), no_install),
     };
     outcome.unwrap_or_else(|error| {

@@ -11,6 +11,7 @@ use crate::{
         frame::OVERHEAD_BYTES,
         record::{Draft, Ending, Facts, FileRef, Parcel, withdrawn},
     },
+    options::Ticket,
     request::SaveReply,
 };
 use kiosk_core::ids::EnvelopeId;
@@ -43,6 +44,42 @@ pub(crate) enum Numbered {
     End { ending: Ending, reply: Option<Answer<Result<(), OutcomeError>>> },
     /// These were refused after all.
     Withdraw(Vec<EnvelopeId>),
+}
+
+/// A write that is on stable storage and whose caller knows.
+pub(crate) enum Durable {
+    /// An envelope.
+    Save {
+        /// What is remembered of it.
+        facts: Facts,
+        /// Whether anybody still waited for it.
+        heard: bool,
+    },
+    /// How one left the queue.
+    End(Ending),
+    /// These were refused after all.
+    Withdraw(Vec<EnvelopeId>),
+}
+
+impl Numbered {
+    /// Tells everybody who waits that it is durable.
+    pub(crate) fn answer(self) -> Durable {
+        match self {
+            Self::Save { facts, replies } => {
+                let ticket = Ticket { id: facts.id, order: facts.order };
+                let heard = replies.into_iter().map(|reply| reply.give(Ok(ticket)));
+                let heard = heard.fold(false, |any, one| any | one);
+                Durable::Save { facts, heard }
+            }
+            Self::End { ending, reply } => {
+                if let Some(reply) = reply {
+                    reply.give(Ok(()));
+                }
+                Durable::End(ending)
+            }
+            Self::Withdraw(ids) => Durable::Withdraw(ids),
+        }
+    }
 }
 
 impl Batch {

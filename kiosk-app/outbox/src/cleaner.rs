@@ -11,22 +11,58 @@
 use crate::{
     batch::Batch,
     committer::Committer,
+    failpoint::{Step, reach},
     journal::{
         Place,
         frame::Kind,
         record::{Draft, Outcome, Record},
     },
     state::{
-        kv::{Tree, for_each},
+        home,
+        kv::{Kv, Memory, Tree},
         rows::{Waits, from_row},
     },
 };
-use std::io;
+use std::{error::Error, io};
 
 /// Segments the journal may have beside twice what is needed.
 const SPARE_SEGMENTS: u64 = 4;
 
+/// sled keeps the length it once had; it is filled anew when it is longer than this for each row, and
+/// [`STATE_SPARE_BYTES`].
+const STATE_BYTES_PER_ROW: u64 = 1024;
+const STATE_SPARE_BYTES: u64 = 2 << 20;
+
 impl Committer {
+    /// Fills sled anew when it is far longer than what it holds. Between the old one and the new one there is
+    /// none: a crash there costs a rebuild, and the attempts that only sled counts.
+    pub(crate) fn shrink_state(&mut self) {
+        let tally = self.state.tally();
+        let rows = tally.queued + tally.dead + tally.settled;
+        let allowed = rows.saturating_mul(STATE_BYTES_PER_ROW).saturating_add(STATE_SPARE_BYTES);
+        if self.state.kv().disk_bytes() <= allowed {
+            return;
+        }
+        let shrunk = self.with_state(|state| {
+            let mut memory = Memory::default();
+            for tree in Tree::ALL {
+                state.kv().for_each(tree, &mut |key, value| memory.put(tree, key, value))?;
+            }
+            state.replace_kv(Box::new(memory));
+            Ok(())
+        });
+        let refilled = shrunk.and_then(|()| home::refill(&self.dir, &self.state));
+        match refilled {
+            Ok(kv) => drop(self.state.replace_kv(kv)),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn Error,
+                    "sled cannot be filled: the state is in memory"
+                );
+            }
+        }
+    }
+
     /// Cleans the oldest segment when it is worth it; true when one went.
     pub(crate) fn clean_one(&mut self) -> bool {
         let Some(segment) = self.journal.oldest_closed() else { return false };
@@ -76,10 +112,12 @@ impl Committer {
             }
         }
         let appended = self.journal.append(&drafts);
+        reach(Step::Carried);
         for (record, place) in records.iter().zip(appended.places) {
             self.absorb(|state| state.apply(record, place));
         }
         self.note_applied();
+        reach(Step::CarryApplied);
         appended.failed.map_or(Ok(()), |failed| Err(failed.error))
     }
 
@@ -87,7 +125,7 @@ impl Committer {
     fn give_up_on_damaged(&mut self, segment: u64) -> io::Result<()> {
         let rows = self.with_state(|state| {
             let mut rows = Vec::new();
-            for_each(state.kv(), Tree::Queue, |_, row| {
+            state.kv().for_each(Tree::Queue, &mut |_, row| {
                 let row: Waits = from_row(Tree::Queue, row)?;
                 rows.extend((row.put.segment == segment).then_some(row));
                 Ok(())

@@ -4,7 +4,7 @@
 //!   wait for a request -> drain what else waits -> answer reads, gather writes
 //!      ^                                               |
 //!      |                                               v
-//!   clean, flush sled <- answer writers <- state <- one write, one fdatasync
+//!   clean, flush sled <- state <- answer writers <- one write, one fdatasync
 //! ```
 //!
 //! Promises:
@@ -16,8 +16,9 @@
 
 use crate::{
     answer::Answer,
-    batch::{Batch, Numbered, journal_bytes},
+    batch::{Batch, Durable, Numbered, journal_bytes},
     error::OutcomeError,
+    failpoint::{Step, reach},
     files::Files,
     journal::{
         Failed, Journal, Place,
@@ -29,8 +30,8 @@ use crate::{
     space::Ballast,
     state::{
         Known, State, home,
-        kv::{KvError, Tree, for_each},
-        rows::{Tries, Waits, from_row, to_number},
+        kv::{KvError, Tree},
+        rows::{Tries, Waits, to_number},
     },
 };
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -39,7 +40,7 @@ use kiosk_core::{
     ids::{EnvelopeId, ServiceId},
     wire::{ClaimState, NotSaved},
 };
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, io, path::PathBuf, time::Duration};
 
 /// The most requests that share one `fdatasync`.
 const BATCH_MAX: usize = 256;
@@ -53,6 +54,7 @@ const UNREADABLE_MS: u64 = 10_000;
 
 /// Journal, state and everything that decides.
 pub(crate) struct Committer {
+    pub(crate) dir: PathBuf,
     pub(crate) journal: Journal,
     pub(crate) state: State,
     pub(crate) schedule: Schedule,
@@ -78,11 +80,17 @@ impl Committer {
             };
             match first {
                 Ok(first) => open = self.turn(first, inbox),
-                Err(RecvTimeoutError::Timeout) => self.flush(),
+                Err(RecvTimeoutError::Timeout) => self.rest(),
                 Err(RecvTimeoutError::Disconnected) => open = false,
             }
         }
+        self.rest();
+    }
+
+    /// What there is time for while nobody asks.
+    fn rest(&mut self) {
         self.flush();
+        self.shrink_state();
     }
 
     fn turn(&mut self, first: Request, inbox: &Receiver<Request>) -> bool {
@@ -154,6 +162,7 @@ impl Committer {
                     reply.give(Err(NotSaved::Full));
                 } else {
                     batch.save(parcel, reply);
+                    reach(Step::Admitted);
                 }
             }
         }
@@ -279,16 +288,22 @@ impl Committer {
             appended.places.extend(self.journal.append(waiting).places);
         }
         drop(drafts);
-        let mut places = appended.places.into_iter();
-        let mut abandoned = Vec::new();
+        // Callers first: the journal has their records, and whatever they ask next comes after the state knows.
+        let (mut places, mut durable) = (appended.places.into_iter(), Vec::new());
         for write in writes {
             match places.next() {
-                Some(place) => self.tell(write, place, &mut abandoned),
+                Some(place) => durable.push((write.answer(), place)),
                 None => self.refuse(write, appended.failed.as_ref()),
             }
         }
+        reach(Step::Answered);
+        let mut abandoned = Vec::new();
+        for (write, place) in durable {
+            self.take_in(write, place, &mut abandoned);
+        }
         self.note_applied();
         self.drop_freed();
+        reach(Step::Applied);
         if !abandoned.is_empty() {
             tracing::warn!(count = abandoned.len(), "nobody waits for these envelopes: withdrawn");
             let mut batch = Batch::default();
@@ -297,27 +312,24 @@ impl Committer {
         }
     }
 
-    /// Takes a durable record into the state, then answers.
-    fn tell(&mut self, write: Numbered, place: Place, abandoned: &mut Vec<EnvelopeId>) {
+    /// Takes a durable record into the state.
+    fn take_in(&mut self, write: Durable, place: Place, abandoned: &mut Vec<EnvelopeId>) {
         match write {
-            Numbered::Save { facts, replies } => {
+            Durable::Save { facts, heard } => {
                 self.absorb(|state| state.apply_put(&facts, place));
-                let ticket = Ticket { id: facts.id, order: facts.order };
-                let heard = replies.into_iter().map(|reply| reply.give(Ok(ticket)));
-                if heard.fold(false, |any, one| any | one) {
+                reach(Step::SaveApplied);
+                if heard {
                     self.schedule.add(facts.order);
                 } else {
                     abandoned.push(facts.id);
                 }
             }
-            Numbered::End { ending, reply } => {
+            Durable::End(ending) => {
                 self.absorb(|state| state.apply_ending(&ending, place));
                 self.schedule.leave(ending.facts.order);
-                if let Some(reply) = reply {
-                    reply.give(Ok(()));
-                }
+                reach(Step::EndApplied);
             }
-            Numbered::Withdraw(ids) => {
+            Durable::Withdraw(ids) => {
                 self.absorb(|state| state.apply(&Record::Withdrawn(ids.clone()), place))
             }
         }
@@ -376,15 +388,7 @@ impl Committer {
             return Err(error);
         }
         tracing::error!(error = &error as &dyn Error, "sled failed: the queue goes on from the journal");
-        let mut state = State::in_memory();
-        let mut result = Ok(());
-        self.journal.replay(0, |place, _, record| {
-            if result.is_ok() {
-                result = state.apply(&record, place);
-            }
-        })?;
-        result?;
-        self.state = state;
+        self.state = State::from_journal(&self.journal)?;
         self.unflushed = false;
         work(&mut self.state)
     }
@@ -393,9 +397,11 @@ impl Committer {
     pub(crate) fn flush(&mut self) {
         self.ballast.restore();
         self.unflushed = false;
+        reach(Step::StateFlushing);
         if let Err(error) = self.with_state(|state| state.kv_mut().flush()) {
             tracing::error!(error = &error as &dyn Error, "the queue's state could not be flushed");
         }
+        reach(Step::StateFlushed);
     }
 }
 
@@ -406,12 +412,11 @@ fn is_full(failed: &Failed) -> bool {
 /// The turns of everything that waits.
 pub(crate) fn schedule(state: &State) -> Result<Schedule, KvError> {
     let mut schedule = Schedule::default();
-    for_each(state.kv(), Tree::Queue, |_, row| {
-        let row: Waits = from_row(Tree::Queue, row)?;
-        schedule.add(row.facts.order);
+    state.kv().for_each(Tree::Queue, &mut |key, _| {
+        schedule.add(to_number(Tree::Queue, key)?);
         Ok(())
     })?;
-    for_each(state.kv(), Tree::Tries, |key, row| {
+    state.kv().for_each(Tree::Tries, &mut |key, row| {
         let order = to_number(Tree::Tries, key)?;
         let tries = Tries::from_bytes(row)?;
         if state.waits(order)?.is_some() {

@@ -25,10 +25,13 @@ mod cleaner;
 mod committer;
 mod error;
 mod export;
+mod failpoint;
 mod files;
 mod journal;
 mod open;
 mod options;
+#[cfg(test)]
+mod oracle;
 mod outbox;
 mod reading;
 mod request;
@@ -40,6 +43,8 @@ mod state;
 
 pub use error::{OpenError, OutcomeError};
 pub use export::{ExportError, ExportReader, ExportWriter};
+#[cfg(feature = "failpoints")]
+pub use failpoint::STEPS;
 pub use options::{Clock, Limits, Opened, Options, Stats, Ticket, Waiting};
 pub use outbox::{
     ANSWER_MS_MAX, CLOSE_MS_MAX, CODE_BYTES_MAX, DETAIL_BYTES_MAX, INBOX_MAX, Outbox, RECEIPT_BYTES_MAX,

@@ -17,6 +17,7 @@
 use crate::{
     committer::{Committer, schedule},
     error::OpenError,
+    failpoint::{Step, reach},
     files::Files,
     journal::{Journal, Place, record::Record, storage::Storage},
     options::{Limits, Opened, Options},
@@ -45,11 +46,17 @@ pub(crate) fn open(
     storage: Arc<dyn Storage>,
 ) -> Result<(Committer, File, Opened), OpenError> {
     let Options { limits, clock } = options;
+    refuse_newer(dir)?;
     prepare(dir)?;
     let lock = lock(dir)?;
+    reach(Step::Locked);
+    // Once more: until now a newer version may have been at work here.
     refuse_newer(dir)?;
     let readable = |reason: io::Error| unreadable(dir, reason);
     make_durable(dir, &*storage).map_err(readable)?;
+    // Before sled is opened, which writes.
+    Journal::check(dir, &*storage).map_err(readable)?;
+    let sled = home::begin(dir);
     let mut truth = State::in_memory();
     let mut applied = Ok(());
     let mut records = 0_u64;
@@ -62,7 +69,10 @@ pub(crate) fn open(
     let (mut journal, quarantined) =
         Journal::open(dir, Arc::clone(&storage), limits.segment_bytes, take).map_err(readable)?;
     applied.map_err(|error| unreadable(dir, io::Error::other(error)))?;
-    let verdict = home::compare(dir, &mut journal, &mut truth);
+    reach(Step::JournalRead);
+    let verdict = home::compare(sled, &mut journal, &mut truth);
+    let verdict = verdict.map_err(|error| unreadable(dir, io::Error::other(error)))?;
+    reach(Step::Compared);
     let rebuilt = match &verdict {
         Verdict::Agrees(_) => false,
         Verdict::Missing => records > 0,
@@ -70,6 +80,7 @@ pub(crate) fn open(
     };
     let state = settle_in(dir, &mut journal, truth, verdict, clock());
     let mut state = state.map_err(|error| unreadable(dir, io::Error::other(error)))?;
+    reach(Step::SettledIn);
     let files = Files::new(dir, Arc::clone(&storage));
     if let Err(error) = files.sweep(&state, &mut journal, quarantined > 0) {
         tracing::warn!(%error, "attachments without an owner stay");
@@ -79,8 +90,9 @@ pub(crate) fn open(
     let opened = Opened { queued: state.tally().queued, rebuilt, quarantined };
     let ballast = ballast(dir, &limits, storage);
     let refused = Vec::new();
-    let unflushed = false;
-    let committer = Committer { journal, state, schedule, limits, clock, ballast, files, refused, unflushed };
+    let (dir, unflushed) = (dir.to_owned(), false);
+    let committer =
+        Committer { dir, journal, state, schedule, limits, clock, ballast, files, refused, unflushed };
     Ok((committer, lock, opened))
 }
 
@@ -99,7 +111,7 @@ fn settle_in(
     now_ms: u64,
 ) -> Result<State, KvError> {
     match verdict {
-        Verdict::Agrees(kv) => truth.replace_kv(kv),
+        Verdict::Agrees(kv) => drop(truth.replace_kv(kv)),
         Verdict::Missing => rebuild(dir, journal, &mut truth)?,
         Verdict::Differs(lost) => {
             tell_of_lost(journal, &mut truth, lost, now_ms)?;
@@ -113,7 +125,7 @@ fn settle_in(
 fn rebuild(dir: &Path, journal: &Journal, truth: &mut State) -> Result<(), KvError> {
     truth.set_applied(journal.next_number().saturating_sub(1))?;
     match home::rebuild(dir, truth) {
-        Ok(kv) => truth.replace_kv(kv),
+        Ok(kv) => drop(truth.replace_kv(kv)),
         Err(error) => tracing::error!(%error, "sled cannot be used: the state is in memory"),
     }
     Ok(())

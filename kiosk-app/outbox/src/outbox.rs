@@ -15,6 +15,7 @@ use crate::{
     open::open,
     options::{Opened, Options, Stats, Ticket, Waiting},
     request::{Callback, Request, SaveReply},
+    state::home,
 };
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 use kiosk_core::{
@@ -93,7 +94,11 @@ impl Outbox {
         let (inbox, requests) = bounded(INBOX_MAX);
         let (running, ended) = bounded(0);
         let work = move || {
+            let dir = committer.dir.clone();
             Committer::run(committer, &requests);
+            if let Err(error) = home::wait_closed(&dir) {
+                tracing::error!(%error, "sled did not close");
+            }
             // In this order: files closed, then unlocked, then reported closed.
             drop(lock);
             drop::<Sender<()>>(running);

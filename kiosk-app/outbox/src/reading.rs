@@ -21,7 +21,7 @@ use crate::{
         Known, State,
         home::DAMAGED,
         kv::{Kv, KvError, Tree, for_each},
-        rows::{Dead, Tries, Waits, from_row, to_number},
+        rows::{Dead, Row, Tries, Waits, from_row, to_number},
         sled_kv::SledKv,
     },
 };
@@ -296,7 +296,7 @@ impl Reading {
     }
 
     /// Rows in memory: neither reading nor decoding them fails.
-    fn rows<T: serde::de::DeserializeOwned>(&self, tree: Tree) -> Vec<T> {
+    fn rows<T: Row>(&self, tree: Tree) -> Vec<T> {
         let mut rows = Vec::new();
         let read = for_each(self.state.kv(), tree, |_, row| {
             rows.push(from_row(tree, row)?);

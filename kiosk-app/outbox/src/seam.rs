@@ -203,6 +203,9 @@ impl Kv for Broken {
     fn flush(&mut self) -> Result<(), KvError> {
         Err(KvError::Panicked)
     }
+    fn disk_bytes(&self) -> u64 {
+        0
+    }
     fn is_on_disk(&self) -> bool {
         true
     }

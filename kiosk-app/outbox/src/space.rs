@@ -7,7 +7,11 @@
 //! Promises: delivery goes on where saving stops.
 //! Never: counts the ballast as room for new envelopes.
 
-use crate::{journal::storage::Storage, options::Limits};
+use crate::{
+    failpoint::{Step, reach},
+    journal::storage::Storage,
+    options::Limits,
+};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -46,7 +50,10 @@ impl Ballast {
         let room = self.storage.free_bytes(&self.dir).unwrap_or(0).saturating_sub(self.free_bytes_min);
         if room >= self.bytes.saturating_mul(2) {
             match self.storage.create(&self.path, self.bytes) {
-                Ok(_) => self.aboard = true,
+                Ok(_) => {
+                    self.aboard = true;
+                    reach(Step::BallastAboard);
+                }
                 Err(error) => tracing::warn!(%error, "no room for the ballast"),
             }
         }
@@ -58,8 +65,10 @@ impl Ballast {
             return false;
         }
         tracing::warn!(bytes = self.bytes, "the disk is full: the ballast goes");
-        let freed: io::Result<()> =
-            self.storage.remove(&self.path).and_then(|()| self.storage.sync_dir(&self.dir));
+        let freed: io::Result<()> = self.storage.remove(&self.path).and_then(|()| {
+            reach(Step::BallastGone);
+            self.storage.sync_dir(&self.dir)
+        });
         self.aboard = false;
         freed.is_ok()
     }

@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("kiosk-app", &["hal", "kiosk-core", "kiosk-outbox", "kiosk-uplink"]),
     ("kiosk-tests", &["hal", "kiosk-core", "kiosk-outbox", "kiosk-uplink", "kiosk-gateway"]),
     ("kiosk-powercut", &["kiosk-core", "kiosk-outbox"]),
+    ("kiosk-bench-outbox", &["kiosk-core", "kiosk-outbox"]),
     ("kiosk-vm", &["hal"]),
     ("xtask", &[]),
 ];

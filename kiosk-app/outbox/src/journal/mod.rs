@@ -22,6 +22,7 @@ pub(crate) mod storage;
 #[cfg(feature = "powercut")]
 pub(crate) mod unsynced;
 
+use crate::failpoint::{Step, reach};
 use frame::Link;
 use quarantine::Quarantine;
 use record::{Draft, Record};
@@ -107,6 +108,12 @@ pub(crate) struct Failed {
 }
 
 impl Journal {
+    /// Whether every segment can be opened for writing; changes nothing.
+    pub(crate) fn check(root: &Path, storage: &dyn Storage) -> io::Result<()> {
+        let ids = list(&root.join("journal/v1"))?;
+        ids.into_iter().try_for_each(|id| storage.open(&segment_path(root, id)).map(drop))
+    }
+
     /// Reads every segment, calls `each` with every good record in order and copies damage aside.
     /// Returns the number of damaged places seen for the first time too.
     pub(crate) fn open(
@@ -286,8 +293,11 @@ impl Journal {
             self.next_number += 1;
         }
         current.poisoned = true;
+        reach(Step::Writing);
         current.file.write_at(&bytes, current.end)?;
+        reach(Step::Written);
         current.file.sync_data()?;
+        reach(Step::Synced);
         current.poisoned = false;
         current.end += to_u64(bytes.len());
         self.chain = chain;
@@ -304,17 +314,20 @@ impl Journal {
         let (id, len) = (self.next_segment, self.segment_bytes.max(first));
         let file = self.storage.create(&self.path(id), len)?;
         self.next_segment += 1;
+        reach(Step::SegmentMade);
         if let Err(error) = self.storage.sync_dir(&self.dir) {
             drop(file);
             self.storage.remove(&self.path(id))?;
             return Err(error);
         }
+        reach(Step::SegmentSynced);
         if let Some(old) = self.current.take() {
             match old.file.set_len(old.end) {
                 Ok(()) => self.note_len(old.id, old.end),
                 Err(error) => tracing::warn!(%error, "a full segment keeps its empty tail"),
             }
         }
+        reach(Step::SegmentCut);
         self.segments.insert(id, Extent { len, last_number: self.next_number.saturating_sub(1) });
         self.current = Some(Current { id, file, end: 0, len, poisoned: false });
         Ok(())
@@ -342,9 +355,13 @@ impl Journal {
 
     /// Unlinks a segment; its folder is synced, so a later one cannot vanish while this one comes back.
     pub(crate) fn remove(&mut self, id: u64) -> io::Result<()> {
+        reach(Step::Unlinking);
         self.storage.remove(&self.path(id))?;
         self.segments.remove(&id);
-        self.storage.sync_dir(&self.dir)
+        reach(Step::Unlinked);
+        self.storage.sync_dir(&self.dir)?;
+        reach(Step::UnlinkSynced);
+        Ok(())
     }
 
     /// The number of the next record.

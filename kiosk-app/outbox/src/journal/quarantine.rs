@@ -11,6 +11,7 @@
 //! Never: stops the journal from opening or the queue from moving.
 
 use super::{scan::Damage, storage::Storage};
+use crate::failpoint::{Step, reach};
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -93,6 +94,9 @@ impl Quarantine {
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
+    reach(Step::Quarantining);
     file.write_all(bytes)?;
-    file.sync_all()
+    file.sync_all()?;
+    reach(Step::Quarantined);
+    Ok(())
 }

@@ -6,6 +6,7 @@
 //!
 //! The trait is the seam where tests put a storage that fails on request.
 
+use crate::failpoint;
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
@@ -63,6 +64,9 @@ impl SegmentFile for File {
 
 impl Storage for Disk {
     fn create(&self, path: &Path, len: u64) -> io::Result<Box<dyn SegmentFile>> {
+        if failpoint::disk_is_full(path) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
         match fill(&file, len) {
             Ok(()) => Ok(Box::new(file)),

@@ -8,13 +8,16 @@
 
 use super::{
     State,
-    kv::{self, Kv, KvError, Tree},
+    kv::{Kv, KvError, Tree},
     rows::{Dead, Waits, from_row},
-    sled_kv::SledKv,
+    sled_kv::{self, Opening, SledKv},
 };
-use crate::journal::{
-    Journal,
-    record::{Ending, Outcome},
+use crate::{
+    failpoint::{Step, reach},
+    journal::{
+        Journal,
+        record::{Ending, Outcome},
+    },
 };
 use std::{
     fs, io,
@@ -55,31 +58,40 @@ pub(crate) fn damaged() -> Outcome {
     Outcome::Dead { code: DAMAGED.into(), detail: DAMAGED_DETAIL.into() }
 }
 
-/// Opens sled and compares it with `truth`, the state that the whole journal gives.
-pub(crate) fn compare(root: &Path, journal: &mut Journal, truth: &mut State) -> Verdict {
+/// Begins to open sled while the journal is read; `None` when there is none.
+pub(crate) fn begin(root: &Path) -> Option<Result<Opening, KvError>> {
     let path = current(root);
-    if !path.exists() {
-        return Verdict::Missing;
-    }
+    path.exists().then(|| Opening::begin(&path))
+}
+
+/// Compares sled with `truth`, the state that the whole journal gives. Afterwards `truth` has its sums, and
+/// where sled does not agree its rows; where sled agrees they are there.
+pub(crate) fn compare(
+    sled: Option<Result<Opening, KvError>>,
+    journal: &mut Journal,
+    truth: &mut State,
+) -> Result<Verdict, KvError> {
+    let Some(sled) = sled else { return Ok(Verdict::Missing) };
     let mut lost = Vec::new();
-    match believe(&path, journal, truth, &mut lost) {
-        Ok(Some(kv)) => return Verdict::Agrees(kv),
+    match sled.and_then(|sled| believe(sled, journal, truth, &mut lost)) {
+        Ok(Some(kv)) => return Ok(Verdict::Agrees(kv)),
         Ok(None) => tracing::warn!("the queue's state does not agree with the journal"),
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the queue's state cannot be read")
+            tracing::warn!(error = &error as &dyn std::error::Error, "the queue's state cannot be read");
+            read_again(journal, truth)?;
         }
     }
-    Verdict::Differs(lost)
+    Ok(Verdict::Differs(lost))
 }
 
 /// The engine, when it agrees.
 fn believe(
-    path: &Path,
+    sled: Opening,
     journal: &mut Journal,
     truth: &mut State,
     lost: &mut Vec<Lost>,
 ) -> Result<Option<Box<dyn Kv>>, KvError> {
-    let mut state = State::over(Box::new(SledKv::open(path)?));
+    let mut state = State::over(Box::new(sled.wait()?));
     let applied = state.applied()?;
     // sled opens a garbled file as an empty database, and without a word.
     let emptied = applied == 0 && journal.next_number() > 1;
@@ -93,38 +105,50 @@ fn believe(
     })?;
     result?;
     truth.forget_below(state.floor()?)?;
+    if !emptied && !ahead && same(state.kv(), truth.kv_mut())? {
+        return Ok(Some(state.into_kv()));
+    }
+    read_again(journal, truth)?;
     find_lost(state.kv(), truth, lost)?;
-    Ok((!emptied && !ahead && same(state.kv(), truth.kv())?).then(|| state.into_kv()))
+    Ok(None)
+}
+
+/// The rows of `truth` once more, without those that are forgotten.
+fn read_again(journal: &Journal, truth: &mut State) -> Result<(), KvError> {
+    let floor = truth.floor()?;
+    *truth = State::from_journal(journal)?;
+    truth.forget_below(floor)
 }
 
 /// Every envelope that sled has waiting, for the gateway or for a person, and the journal does not know.
 fn find_lost(sled: &dyn Kv, truth: &State, lost: &mut Vec<Lost>) -> Result<(), KvError> {
-    kv::for_each(sled, Tree::Queue, |_, row| {
+    sled.for_each(Tree::Queue, &mut |_, row| {
         let Waits { facts, .. } = from_row(Tree::Queue, row)?;
-        if truth.known(&facts.id)?.is_none() {
+        if !truth.has(&facts.id)? {
             lost.push(Lost(Ending { facts, number: 0, at_ms: 0, outcome: damaged() }));
         }
         Ok(())
     })?;
-    kv::for_each(sled, Tree::Dead, |_, row| {
+    sled.for_each(Tree::Dead, &mut |_, row| {
         let Dead { facts, code, detail, .. } = from_row(Tree::Dead, row)?;
-        if truth.known(&facts.id)?.is_none() {
+        if !truth.has(&facts.id)? {
             lost.push(Lost(Ending { facts, number: 0, at_ms: 0, outcome: Outcome::Dead { code, detail } }));
         }
         Ok(())
     })
 }
 
-fn same(left: &dyn Kv, right: &dyn Kv) -> Result<bool, KvError> {
+/// Whether sled holds exactly the rows of `truth`. These go as they are compared: a hundred thousand rows are
+/// then in memory once, not twice.
+fn same(sled: &dyn Kv, truth: &mut dyn Kv) -> Result<bool, KvError> {
     for tree in Tree::FROM_JOURNAL {
-        let mut at: Option<Vec<u8>> = None;
-        loop {
-            let (a, b) = (left.after(tree, at.as_deref())?, right.after(tree, at.as_deref())?);
-            if a != b {
-                return Ok(false);
-            }
-            let Some((key, _)) = a else { break };
-            at = Some(key);
+        let mut equal = true;
+        sled.for_each(tree, &mut |key, value| {
+            equal &= truth.get(tree, key).is_ok_and(|there| there.as_deref() == Some(value));
+            truth.remove(tree, key)
+        })?;
+        if !equal || truth.after(tree, None)?.is_some() {
+            return Ok(false);
         }
     }
     Ok(true)
@@ -133,11 +157,31 @@ fn same(left: &dyn Kv, right: &dyn Kv) -> Result<bool, KvError> {
 /// Moves what is there aside and fills a new database from `truth`.
 pub(crate) fn rebuild(root: &Path, truth: &State) -> Result<Box<dyn Kv>, KvError> {
     set_aside(root)?;
+    reach(Step::SetAside);
+    fill(root, truth)
+}
+
+/// Fills a new database from `truth`, in the place of one that holds the same and is closed.
+pub(crate) fn refill(root: &Path, truth: &State) -> Result<Box<dyn Kv>, KvError> {
+    wait_closed(root)?;
+    remove_any(&current(root))?;
+    reach(Step::SetAside);
+    fill(root, truth)
+}
+
+/// Returns when nothing of a closed database is at work any longer.
+pub(crate) fn wait_closed(root: &Path) -> Result<(), KvError> {
+    sled_kv::wait_closed(&current(root))
+}
+
+fn fill(root: &Path, truth: &State) -> Result<Box<dyn Kv>, KvError> {
     let mut sled = SledKv::open(&current(root))?;
     for tree in Tree::ALL {
-        kv::for_each(truth.kv(), tree, |key, value| sled.put(tree, key, value))?;
+        truth.kv().for_each(tree, &mut |key, value| sled.put(tree, key, value))?;
     }
+    reach(Step::Refilled);
     sled.flush()?;
+    reach(Step::Rebuilt);
     Ok(Box::new(sled))
 }
 

@@ -4,8 +4,7 @@
 //! sled cannot go on.
 //! Never: knows what the bytes mean.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::{collections::BTreeMap, ops::Bound};
 
 /// A key and its value.
 pub(crate) type Pair = (Vec<u8>, Vec<u8>);
@@ -72,6 +71,9 @@ pub(crate) enum KvError {
     Row(&'static str),
 }
 
+/// Takes a key and its value.
+pub(crate) type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), KvError> + 'a;
+
 /// An engine.
 pub(crate) trait Kv: Send {
     /// The value of a key.
@@ -82,62 +84,139 @@ pub(crate) trait Kv: Send {
     fn remove(&mut self, tree: Tree, key: &[u8]) -> Result<(), KvError>;
     /// The first pair whose key is greater than `key`, or the first of all.
     fn after(&self, tree: Tree, key: Option<&[u8]>) -> Result<Option<Pair>, KvError>;
+    /// Calls `each` with every pair of a tree in order, until it fails.
+    fn for_each(&self, tree: Tree, each: &mut Each<'_>) -> Result<(), KvError> {
+        let mut at: Option<Vec<u8>> = None;
+        while let Some((key, value)) = self.after(tree, at.as_deref())? {
+            each(&key, &value)?;
+            at = Some(key);
+        }
+        Ok(())
+    }
     /// The last pair whose key begins with `prefix`.
     fn last_with(&self, tree: Tree, prefix: &[u8]) -> Result<Option<Pair>, KvError>;
     /// Makes everything before it durable.
     fn flush(&mut self) -> Result<(), KvError>;
+    /// Bytes it takes on the disk.
+    fn disk_bytes(&self) -> u64;
     /// Whether anything outlives the process.
     fn is_on_disk(&self) -> bool;
 }
 
-/// Calls `each` with every pair of a tree in order, until it fails.
+/// [`Kv::for_each`] for a closure.
 pub(crate) fn for_each(
     kv: &dyn Kv,
     tree: Tree,
     mut each: impl FnMut(&[u8], &[u8]) -> Result<(), KvError>,
 ) -> Result<(), KvError> {
-    let mut at: Option<Vec<u8>> = None;
-    while let Some((key, value)) = kv.after(tree, at.as_deref())? {
-        each(&key, &value)?;
-        at = Some(key);
-    }
-    Ok(())
+    kv.for_each(tree, &mut each)
 }
 
-/// Trees in memory.
+/// Trees in memory. Keys have the length of their tree, so that a hundred thousand rows take 30 MB and not 90.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(BTreeMap<Tree, BTreeMap<Vec<u8>, Vec<u8>>>);
+pub(crate) struct Memory {
+    ids: BTreeMap<[u8; 16], [u8; 9]>,
+    claims: BTreeMap<[u8; 40], [u8; 16]>,
+    numbered: BTreeMap<(Tree, u64), Box<[u8]>>,
+    meta: BTreeMap<Box<[u8]>, Box<[u8]>>,
+}
+
+/// A key or value of its tree's length.
+fn fixed<const N: usize>(tree: Tree, bytes: &[u8]) -> Result<[u8; N], KvError> {
+    bytes.try_into().map_err(|_| KvError::Row(tree.name()))
+}
+
+fn number(tree: Tree, key: &[u8]) -> Result<u64, KvError> {
+    fixed(tree, key).map(u64::from_be_bytes)
+}
+
+fn owned((key, value): (impl AsRef<[u8]>, impl AsRef<[u8]>)) -> Pair {
+    (key.as_ref().to_vec(), value.as_ref().to_vec())
+}
+
+/// The first pair above `key`, or the first of all.
+fn above<K: Ord, V>(map: &BTreeMap<K, V>, key: Option<K>) -> Option<(&K, &V)> {
+    let from = key.map_or(Bound::Unbounded, Bound::Excluded);
+    map.range((from, Bound::Unbounded)).next()
+}
 
 impl Kv for Memory {
     fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
-        Ok(self.0.get(&tree).and_then(|pairs| pairs.get(key)).cloned())
+        Ok(match tree {
+            Tree::Ids => self.ids.get(&fixed(tree, key)?).map(|spot| spot.to_vec()),
+            Tree::Claims => self.claims.get(&fixed(tree, key)?).map(|id| id.to_vec()),
+            Tree::Meta => self.meta.get(key).map(|value| value.to_vec()),
+            Tree::Queue | Tree::Tries | Tree::Receipts | Tree::Dead => {
+                self.numbered.get(&(tree, number(tree, key)?)).map(|row| row.to_vec())
+            }
+        })
     }
 
     fn put(&mut self, tree: Tree, key: &[u8], value: &[u8]) -> Result<(), KvError> {
-        self.0.entry(tree).or_default().insert(key.to_vec(), value.to_vec());
+        match tree {
+            Tree::Ids => _ = self.ids.insert(fixed(tree, key)?, fixed(tree, value)?),
+            Tree::Claims => _ = self.claims.insert(fixed(tree, key)?, fixed(tree, value)?),
+            Tree::Meta => _ = self.meta.insert(key.into(), value.into()),
+            Tree::Queue | Tree::Tries | Tree::Receipts | Tree::Dead => {
+                _ = self.numbered.insert((tree, number(tree, key)?), value.into());
+            }
+        }
         Ok(())
     }
 
     fn remove(&mut self, tree: Tree, key: &[u8]) -> Result<(), KvError> {
-        self.0.entry(tree).or_default().remove(key);
+        match tree {
+            Tree::Ids => _ = self.ids.remove(&fixed(tree, key)?),
+            Tree::Claims => _ = self.claims.remove(&fixed(tree, key)?),
+            Tree::Meta => _ = self.meta.remove(key),
+            Tree::Queue | Tree::Tries | Tree::Receipts | Tree::Dead => {
+                _ = self.numbered.remove(&(tree, number(tree, key)?));
+            }
+        }
         Ok(())
     }
 
     fn after(&self, tree: Tree, key: Option<&[u8]>) -> Result<Option<Pair>, KvError> {
-        let Some(pairs) = self.0.get(&tree) else { return Ok(None) };
-        let from = key.map_or(Bound::Unbounded, Bound::Excluded);
-        Ok(pairs.range::<[u8], _>((from, Bound::Unbounded)).next().map(|(k, v)| (k.clone(), v.clone())))
+        Ok(match tree {
+            Tree::Ids => above(&self.ids, key.map(|key| fixed(tree, key)).transpose()?).map(owned),
+            Tree::Claims => above(&self.claims, key.map(|key| fixed(tree, key)).transpose()?).map(owned),
+            Tree::Meta => above(&self.meta, key.map(Into::into)).map(owned),
+            Tree::Queue | Tree::Tries | Tree::Receipts | Tree::Dead => {
+                let from = match key {
+                    Some(key) => Bound::Excluded((tree, number(tree, key)?)),
+                    None => Bound::Included((tree, 0)),
+                };
+                let next = self.numbered.range((from, Bound::Included((tree, u64::MAX)))).next();
+                next.map(|((_, number), row)| owned((number.to_be_bytes(), row)))
+            }
+        })
     }
 
     fn last_with(&self, tree: Tree, prefix: &[u8]) -> Result<Option<Pair>, KvError> {
-        let Some(pairs) = self.0.get(&tree) else { return Ok(None) };
-        let starting = pairs.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
-        let last = starting.take_while(|(key, _)| key.starts_with(prefix)).last();
-        Ok(last.map(|(k, v)| (k.clone(), v.clone())))
+        if tree == Tree::Claims {
+            let mut ends = [[0; 40], [0xff; 40]];
+            for end in &mut ends {
+                end.iter_mut().zip(prefix).for_each(|(byte, given)| *byte = *given);
+            }
+            let [first, last] = ends;
+            return Ok(self.claims.range(first..=last).next_back().map(owned));
+        }
+        let mut found = None;
+        self.for_each(tree, &mut |key, value| {
+            if key.starts_with(prefix) {
+                found = Some(owned((key, value)));
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     fn flush(&mut self) -> Result<(), KvError> {
         Ok(())
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        0
     }
 
     fn is_on_disk(&self) -> bool {

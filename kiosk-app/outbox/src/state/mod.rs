@@ -13,7 +13,7 @@ pub(crate) mod rows;
 pub(crate) mod sled_kv;
 
 use crate::journal::{
-    Place,
+    Journal, Place,
     record::{Ending, Facts, FileRef, Outcome, Record},
 };
 use kiosk_core::{claim::ClaimDigest, ids::EnvelopeId};
@@ -128,6 +128,18 @@ impl State {
         Self::over(Box::new(Memory::default()))
     }
 
+    /// The state that the whole journal gives, in memory.
+    pub(crate) fn from_journal(journal: &Journal) -> Result<Self, KvError> {
+        let mut state = Self::in_memory();
+        let mut result = Ok(());
+        journal.replay(0, |place, _, record| {
+            if result.is_ok() {
+                result = state.apply(&record, place);
+            }
+        })?;
+        result.map(|()| state)
+    }
+
     /// A state over what an engine holds; its sums start from nothing.
     pub(crate) fn over(kv: Box<dyn Kv>) -> Self {
         Self { kv, tally: Tally::default() }
@@ -148,9 +160,9 @@ impl State {
         self.kv
     }
 
-    /// Goes on over another engine that holds the same.
-    pub(crate) fn replace_kv(&mut self, kv: Box<dyn Kv>) {
-        self.kv = kv;
+    /// Goes on over another engine that holds the same; gives the old one back.
+    pub(crate) fn replace_kv(&mut self, kv: Box<dyn Kv>) -> Box<dyn Kv> {
+        std::mem::replace(&mut self.kv, kv)
     }
 
     /// The sums.
@@ -269,6 +281,11 @@ impl State {
     fn forget(&mut self, number: u64, row: &Kept) -> Result<(), KvError> {
         self.drop_kept(number, row)?;
         self.unname(&row.facts)
+    }
+
+    /// Whether an envelope is anywhere.
+    pub(crate) fn has(&self, id: &EnvelopeId) -> Result<bool, KvError> {
+        Ok(self.kv.get(Tree::Ids, id.as_bytes())?.is_some())
     }
 
     /// Where an envelope is.

@@ -7,7 +7,7 @@
 //! Promises: a panic inside sled comes out as [`KvError::Panicked`]; opening has a limit.
 //! Never: holds a value above 8 KiB (sled would put it into a blob file that it never syncs), retries.
 
-use super::kv::{Kv, KvError, Pair, Tree};
+use super::kv::{Each, Kv, KvError, Pair, Tree};
 use rustix::fs::{FlockOperation, flock};
 use std::{
     fs::File,
@@ -22,7 +22,8 @@ use std::{
 /// How long sled may take to open. A hundred thousand rows take 3 s on a busy machine; cards are slower.
 pub(crate) const OPEN_MS_MAX: u64 = 60_000;
 
-const CACHE_BYTES: u64 = 8 << 20;
+const CACHE_BYTES: u64 = 1 << 20;
+const SEGMENT_BYTES: usize = 128 << 10;
 
 /// An open sled database.
 pub(crate) struct SledKv {
@@ -32,22 +33,45 @@ pub(crate) struct SledKv {
     file: File,
 }
 
-impl SledKv {
-    /// Opens or makes the database in `path`, in a thread of its own, within [`OPEN_MS_MAX`].
-    pub(crate) fn open(path: &Path) -> Result<Self, KvError> {
+/// A database that a thread of its own is opening.
+pub(crate) struct Opening(mpsc::Receiver<Result<SledKv, KvError>>);
+
+impl Opening {
+    /// Begins.
+    pub(crate) fn begin(path: &Path) -> Result<Self, KvError> {
         let (answer, opened) = mpsc::sync_channel(1);
         let path = path.to_owned();
         thread::Builder::new().name("outbox-sled-open".into()).spawn(move || {
-            let result = guarded(|| Self::open_here(&path));
+            let result = guarded(|| SledKv::open_here(&path));
             // Nobody listens any more when the limit has passed; the database closes again.
             let _ = answer.send(result);
         })?;
-        opened.recv_timeout(Duration::from_millis(OPEN_MS_MAX)).map_err(|_| KvError::TimedOut(OPEN_MS_MAX))?
+        Ok(Self(opened))
+    }
+
+    /// The database, within [`OPEN_MS_MAX`] from now.
+    pub(crate) fn wait(self) -> Result<SledKv, KvError> {
+        let limit = Duration::from_millis(OPEN_MS_MAX);
+        self.0.recv_timeout(limit).map_err(|_| KvError::TimedOut(OPEN_MS_MAX))?
+    }
+}
+
+impl Drop for Opening {
+    /// Nobody wants it any longer: what opens closes again before anything else is done in its folder.
+    fn drop(&mut self) {
+        _ = self.0.recv_timeout(Duration::from_millis(OPEN_MS_MAX));
+    }
+}
+
+impl SledKv {
+    /// Opens or makes the database in `path`, within [`OPEN_MS_MAX`].
+    pub(crate) fn open(path: &Path) -> Result<Self, KvError> {
+        Opening::begin(path)?.wait()
     }
 
     fn open_here(path: &PathBuf) -> Result<Self, KvError> {
         wait_for_lock(path)?;
-        let db = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()?;
+        let db = config(path).open()?;
         let mut trees = Vec::new();
         for tree in Tree::ALL {
             trees.push((tree, db.open_tree(tree.name())?));
@@ -65,6 +89,24 @@ impl SledKv {
         let named = self.trees.iter().find(|(name, _)| *name == tree);
         named.map(|(_, tree)| tree).ok_or(KvError::Row(tree.name()))
     }
+}
+
+/// With sled's own segments of 512 KiB a nearly empty queue takes 2 MB and more.
+fn config(path: &Path) -> sled::Config {
+    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+    config.segment_size(SEGMENT_BYTES)
+}
+
+/// Returns when nothing of a closed database is at work in `path` any longer, within [`OPEN_MS_MAX`].
+pub(crate) fn wait_closed(path: &Path) -> Result<(), KvError> {
+    let (answer, closed) = mpsc::sync_channel(1);
+    let path = path.to_owned();
+    thread::Builder::new().name("outbox-sled-close".into()).spawn(move || {
+        // Nobody listens any more when the limit has passed.
+        let _ = answer.send(wait_for_lock(&path));
+    })?;
+    let limit = Duration::from_millis(OPEN_MS_MAX);
+    closed.recv_timeout(limit).map_err(|_| KvError::TimedOut(OPEN_MS_MAX))?
 }
 
 /// A closed sled's own threads may hold its lock a moment longer; sled would refuse to open.
@@ -108,6 +150,16 @@ impl Kv for SledKv {
         })
     }
 
+    fn for_each(&self, tree: Tree, each: &mut Each<'_>) -> Result<(), KvError> {
+        guarded(|| {
+            for found in self.tree(tree)?.iter() {
+                let (key, value) = found?;
+                each(&key, &value)?;
+            }
+            Ok(())
+        })
+    }
+
     fn last_with(&self, tree: Tree, prefix: &[u8]) -> Result<Option<Pair>, KvError> {
         guarded(|| Ok(self.tree(tree)?.scan_prefix(prefix).next_back().transpose()?.map(pair)))
     }
@@ -117,6 +169,10 @@ impl Kv for SledKv {
             self.db.flush()?;
             Ok(self.file.sync_data()?)
         })
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.file.metadata().map_or(0, |meta| meta.len())
     }
 
     fn is_on_disk(&self) -> bool {

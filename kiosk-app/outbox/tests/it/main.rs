@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod attachments;
+mod campaign;
 mod fixture;
 mod limits;
 mod model;

@@ -3,7 +3,7 @@
 use crate::fixture::{Home, envelope, queued, small};
 use kiosk_core::wire::ClaimState;
 use kiosk_outbox::Limits;
-use std::fs;
+use std::{fs, thread};
 
 #[test]
 fn segments_of_settled_envelopes_go() {
@@ -57,4 +57,33 @@ fn what_stays_behind_is_carried_along() {
     let (_, state) = outbox.find(&envelope(1001, 1000).claim).unwrap();
     let (code, detail) = ("key-unknown".into(), "No such key.".into());
     assert_eq!(state, ClaimState::NeedsStaff { code, detail });
+}
+
+/// sled alone would keep the length it once had.
+#[test]
+fn the_state_shrinks_when_what_it_held_is_gone() {
+    const EACH: u64 = 250;
+    let home = Home::new();
+    let limits = Limits { settled_max: 5, segment_bytes: 1 << 20, ..small() };
+    let (outbox, _) = home.open_with(limits);
+    let everybody = |work: &(dyn Fn(u64) + Sync)| {
+        thread::scope(|scope| {
+            for caller in 0..32 {
+                scope.spawn(move || (caller * EACH..(caller + 1) * EACH).for_each(work));
+            }
+        });
+    };
+    let db = home.state().join("db");
+    let length = || fs::metadata(&db).unwrap().len();
+    everybody(&|n| _ = outbox.enqueue(envelope(n, 50)).unwrap());
+    everybody(&|n| outbox.settle(envelope(n, 50).id, vec![1; 50]).unwrap());
+    outbox.enqueue(envelope(1 << 32, 50)).unwrap();
+    let once = length();
+    assert!(once > 3 << 20, "{once}");
+    outbox.close();
+    assert!(length() < once / 4, "{} of {once}", length());
+    let (outbox, opened) = home.open_with(limits);
+    assert_eq!((opened.queued, opened.rebuilt), (1, false));
+    assert_eq!(queued(&outbox), [envelope(1 << 32, 50)]);
+    assert_eq!(outbox.stats().settled, 5);
 }

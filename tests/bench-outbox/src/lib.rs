@@ -1,0 +1,1 @@
+//! The bench is `examples/outbox`: an example may have development dependencies, a binary may not.
