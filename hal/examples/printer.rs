@@ -54,9 +54,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn usb(selector: &Selector) -> Result<Usb, Box<dyn Error>> {
     match selector {
         Selector::Usb { vendor, product, serial } => Ok(Usb::open(*vendor, *product, serial.as_deref())?),
-        Selector::Node(_) | Selector::Tcp(_) | Selector::File(_) | Selector::Sim(_) | Selector::Replay(_) => {
-            Err("only a USB printer has this".into())
-        }
+        Selector::Node(_)
+        | Selector::Tcp(_)
+        | Selector::File(_)
+        | Selector::Pcsc(_)
+        | Selector::Sim(_)
+        | Selector::Replay(_) => Err("only a USB printer has this".into()),
     }
 }
 
@@ -66,6 +69,7 @@ fn open(selector: &Selector) -> Result<Box<dyn Transport>, Box<dyn Error>> {
         Selector::Node(path) => Box::new(Serial::open(path, Settings::default())?),
         Selector::Tcp(host) => Box::new(Tcp::open(host, Deadline::after(ASK_LIMIT))?),
         Selector::File(path) => Box::new(WriteOnly::open(path)?),
+        Selector::Pcsc(_) => return Err("a reader of cards does not print".into()),
         Selector::Sim(_) | Selector::Replay(_) => return Err("a simulated printer stands in the demo".into()),
     })
 }
