@@ -50,6 +50,28 @@ const UNIT: Step = Step {
     ],
     thorough: true,
 };
+/// hal's PC/SC driver needs a library of the system, so that the steps for the workspace leave it out.
+const PCSC: Step = Step {
+    name: "clippy with pcsc",
+    args: &[
+        "clippy",
+        "-p",
+        "hal",
+        "-p",
+        "kiosk-vm",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ],
+    thorough: true,
+};
+const PCSC_TESTS: Step = Step {
+    name: "tests with pcsc",
+    args: &["test", "-p", "hal", "--all-features", "--lib", "pcsc"],
+    thorough: true,
+};
 /// Whole-system tests start our binaries; without this step they would start yesterday's.
 const BINARIES: Step = Step { name: "build", args: &["build", "--workspace", "--bins"], thorough: false };
 const NEXTEST: Step =
@@ -85,7 +107,8 @@ pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
     }
     let root = workspace::load()?.root;
     let nextest = within(NEXTEST_PROBE_LIMIT, &mut cargo(&["nextest", "--version"]))? == Silent::Succeeded;
-    let steps = [FMT, CLIPPY, UNIT, BINARIES, if nextest { NEXTEST } else { LIBTEST }, DOC];
+    let tests = if nextest { NEXTEST } else { LIBTEST };
+    let steps = [FMT, CLIPPY, UNIT, PCSC, BINARIES, tests, PCSC_TESTS, DOC];
     let mut ran = 0;
     for step in steps {
         if fast && step.thorough {
@@ -168,7 +191,7 @@ mod tests {
 
     #[test]
     fn fast_keeps_formatting_and_tests() {
-        let kept: Vec<&str> = [FMT, CLIPPY, UNIT, BINARIES, NEXTEST, LIBTEST, DOC]
+        let kept: Vec<&str> = [FMT, CLIPPY, UNIT, PCSC, BINARIES, NEXTEST, LIBTEST, PCSC_TESTS, DOC]
             .iter()
             .filter(|s| !s.thorough)
             .map(|s| s.name)
