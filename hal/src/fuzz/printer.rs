@@ -44,7 +44,7 @@ fn parse(pieces: &[&[u8]]) -> Vec<Reply> {
 fn bytes_of(reply: &Reply) -> Vec<u8> {
     match reply {
         Reply::RealTime(byte) | Reply::Byte(byte) | Reply::Nonsense(byte) => vec![*byte],
-        Reply::Automatic(quad) => quad.to_vec(),
+        Reply::Automatic(quad) | Reply::Full(quad) => quad.to_vec(),
         Reply::ProcessId(id) => [b"\x37\x22".as_slice(), id, b"\0"].concat(),
         Reply::Cleared => b"\x37\x25\0".to_vec(),
         Reply::Identity(text) => [b"\x5F".as_slice(), text, b"\0"].concat(),
