@@ -9,6 +9,7 @@
 //!
 //! [devices.card_reader]
 //! selector = "sim:card"
+//! # selector = "08e6:4433"       # a USB reader; or "pcsc:NAME", through pcscd, with feature pcsc
 //! removal_wait_s = 20
 //! presented = "contactless"
 //! # kind = "hid"                # of a stripe reader at /dev/hidraw..., or serial, or wedge (the default)
@@ -186,6 +187,12 @@ static DRIVERS: &[Driver] = &[
         name: "ccid",
         takes: |selector| matches!(selector, Selector::Usb { .. }),
         open: Open::Chip(opener::chip),
+    },
+    #[cfg(feature = "pcsc")]
+    Driver {
+        name: "pcsc",
+        takes: |selector| matches!(selector, Selector::Pcsc(_)),
+        open: Open::Card(opener::pcsc),
     },
     #[cfg(feature = "sim")]
     Driver {

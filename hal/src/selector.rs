@@ -6,6 +6,7 @@
 //! | `/dev/kiosk/printer`, `/dev/input/event3` | a device node or a udev link |
 //! | `tcp://192.0.2.7:9100` | a network printer |
 //! | `file:///var/tmp/receipt.bin` | a file that takes the bytes |
+//! | `pcsc:QEMU USB CCID` | a card reader of pcscd, by the beginning of its name (only with feature `pcsc`) |
 //! | `sim:printer` | a simulated device (only with feature `sim`) |
 //! | `replay:/var/tmp/page.rec` | a recording in place of a device (only with feature `recording`) |
 //!
@@ -33,6 +34,8 @@ pub enum Selector {
     Tcp(String),
     /// A file.
     File(PathBuf),
+    /// A reader of the PC/SC service, by the beginning of its name.
+    Pcsc(String),
     /// A simulated device by name.
     Sim(String),
     /// A recorded device.
@@ -42,7 +45,7 @@ pub enum Selector {
 /// A selector that does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' names no device; write VID:PID[:SERIAL], /dev/..., tcp://host:port, file:///path, sim:name or replay:file"
+    "'{0}' names no device; write VID:PID[:SERIAL], /dev/..., tcp://host:port, file:///path, pcsc:READER, sim:name or replay:file"
 )]
 pub struct SelectorError(String);
 
@@ -64,6 +67,9 @@ impl FromStr for Selector {
         }
         if let Some(path) = text.strip_prefix("replay:") {
             return if path.is_empty() { Err(bad()) } else { Ok(Self::Replay(path.into())) };
+        }
+        if let Some(name) = text.strip_prefix("pcsc:") {
+            return if name.is_empty() { Err(bad()) } else { Ok(Self::Pcsc(name.to_owned())) };
         }
         if text.starts_with("/dev/") {
             return Ok(Self::Node(text.into()));
@@ -100,6 +106,7 @@ impl fmt::Display for Selector {
             Self::Node(path) => write!(f, "{}", path.display()),
             Self::Tcp(host) => write!(f, "tcp://{host}"),
             Self::File(path) => write!(f, "file://{}", path.display()),
+            Self::Pcsc(name) => write!(f, "pcsc:{name}"),
             Self::Sim(name) => write!(f, "sim:{name}"),
             Self::Replay(path) => write!(f, "replay:{}", path.display()),
         }
@@ -118,6 +125,7 @@ mod tests {
             "/dev/kiosk/printer",
             "tcp://[::1]:9100",
             "file:///tmp/r",
+            "pcsc:ACS ACR122U 00 00",
             "sim:printer",
             "replay:page.rec",
         ] {
@@ -138,6 +146,7 @@ mod tests {
             "tcp://h:0",
             "file://rel",
             "sim:",
+            "pcsc:",
             "replay:",
             "printer",
         ] {

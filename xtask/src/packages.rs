@@ -97,6 +97,8 @@ const NEEDS: &[Need] = &[
         Sign::Program("certutil"),
         "makes certificates for the machine's smart card",
     ),
+    need("libpcsclite-dev", Purpose::Machine, Sign::Header("PCSC/winscard.h"), "hal's PC/SC driver"),
+    need("pkgconf", Purpose::Machine, Sign::Program("pkg-config"), "finds libpcsclite"),
     need("xz-utils", Purpose::Machine, Sign::Program("xz"), "unpacks kernel modules"),
     need("e2fsprogs", Purpose::Disk, Sign::Program("mkfs.ext4"), "makes the file system that loses power"),
     need("mount", Purpose::Disk, Sign::Program("mount"), "mounts it"),

@@ -50,6 +50,28 @@ const UNIT: Step = Step {
     ],
     thorough: true,
 };
+/// hal's PC/SC driver needs a library of the system, so that the steps for the workspace leave it out.
+const EVERY_DRIVER: Step = Step {
+    name: "clippy with pcsc",
+    args: &[
+        "clippy",
+        "-p",
+        "hal",
+        "-p",
+        "kiosk-vm",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ],
+    thorough: true,
+};
+const PCSC_TESTS: Step = Step {
+    name: "tests with pcsc",
+    args: &["test", "-p", "hal", "--all-features", "--lib", "pcsc"],
+    thorough: true,
+};
 /// Whole-system tests start our binaries; without this step they would start yesterday's.
 const BINARIES: Step = Step { name: "build", args: &["build", "--workspace", "--bins"], thorough: false };
 const NEXTEST: Step =
@@ -66,11 +88,6 @@ const RECORDINGS: Step = Step {
     name: "recordings",
     args: &["test", "-p", "hal", "--features", "sim,recording", "--lib", "--test", "it", "record"],
     thorough: false,
-};
-const RECORDER_LINTS: Step = Step {
-    name: "recorder lints",
-    args: &["clippy", "-p", "hal", "--features", "sim,recording", "--all-targets", "--", "-D", "warnings"],
-    thorough: true,
 };
 const RECORDER: Step = Step {
     name: "recorder",
@@ -103,7 +120,7 @@ pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
     let root = workspace::load()?.root;
     let nextest = within(NEXTEST_PROBE_LIMIT, &mut cargo(&["nextest", "--version"]))? == Silent::Succeeded;
     let tests = if nextest { NEXTEST } else { LIBTEST };
-    let steps = [FMT, CLIPPY, UNIT, BINARIES, tests, DOC, RECORDER_LINTS, RECORDINGS, RECORDER];
+    let steps = [FMT, CLIPPY, UNIT, EVERY_DRIVER, BINARIES, tests, PCSC_TESTS, RECORDINGS, RECORDER, DOC];
     let mut ran = 0;
     for step in steps {
         if fast && step.thorough {
@@ -186,7 +203,19 @@ mod tests {
 
     #[test]
     fn fast_keeps_formatting_and_tests() {
-        let all = [FMT, CLIPPY, UNIT, BINARIES, NEXTEST, LIBTEST, DOC, RECORDER_LINTS, RECORDINGS, RECORDER];
+        let all = [
+            FMT,
+            CLIPPY,
+            UNIT,
+            EVERY_DRIVER,
+            BINARIES,
+            NEXTEST,
+            LIBTEST,
+            PCSC_TESTS,
+            RECORDINGS,
+            RECORDER,
+            DOC,
+        ];
         let kept: Vec<&str> = all.iter().filter(|s| !s.thorough).map(|s| s.name).collect();
         assert_eq!(kept, ["fmt", "build", "tests", "tests", "recordings"]);
     }

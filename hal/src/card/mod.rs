@@ -21,6 +21,8 @@ mod gate;
 pub mod hid;
 pub mod library;
 pub mod payment;
+#[cfg(feature = "pcsc")]
+pub mod pcsc;
 mod session;
 pub mod stripe;
 mod swipe;

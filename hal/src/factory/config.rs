@@ -195,6 +195,7 @@ impl PrinterConfig {
             Selector::Usb { .. }
             | Selector::Tcp(_)
             | Selector::File(_)
+            | Selector::Pcsc(_)
             | Selector::Sim(_)
             | Selector::Replay(_) => {
                 let set = [("baud", self.baud.is_some()), ("flow", self.flow.is_some())];
@@ -230,6 +231,7 @@ impl CardConfig {
             Selector::Usb { .. }
             | Selector::Tcp(_)
             | Selector::File(_)
+            | Selector::Pcsc(_)
             | Selector::Sim(_)
             | Selector::Replay(_)
                 if types =>
@@ -239,6 +241,7 @@ impl CardConfig {
             Selector::Usb { .. }
             | Selector::Tcp(_)
             | Selector::File(_)
+            | Selector::Pcsc(_)
             | Selector::Sim(_)
             | Selector::Replay(_) => Ok(()),
         }

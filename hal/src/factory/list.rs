@@ -63,6 +63,13 @@ pub fn list() -> Vec<Found> {
         reads.ok().map(|(class, driver)| Found { selector: Selector::Node(path), class, driver, name })
     };
     let readers = readers.chain(hidraw::list().into_iter().filter_map(hid));
+    #[cfg(feature = "pcsc")]
+    let readers = readers.chain(card::pcsc::list().into_iter().map(|name| Found {
+        selector: Selector::Pcsc(name.clone()),
+        class: Class::CardReader,
+        driver: "pcsc",
+        name: Ok(name),
+    }));
     let printers = usb::find::list()
         .into_iter()
         .map(usb(Class::ReceiptPrinter, "usb"))

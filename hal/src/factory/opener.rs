@@ -6,6 +6,8 @@
 //! device by itself.
 
 use super::{CardConfig, PointerConfig, PrinterConfig, Site};
+#[cfg(feature = "pcsc")]
+use crate::card::pcsc::PcscReader;
 use crate::{
     card::{
         CardReader, ReaderKind,
@@ -55,6 +57,7 @@ pub(super) fn evdev(config: &PointerConfig, _site: &Site, sink: EventSink) -> Re
         Selector::Usb { .. }
         | Selector::Tcp(_)
         | Selector::File(_)
+        | Selector::Pcsc(_)
         | Selector::Sim(_)
         | Selector::Replay(_) => Err("not a device node".to_owned()),
     }
@@ -70,6 +73,14 @@ pub(super) fn chip(config: &CardConfig, _site: &Site) -> Result<Opener<dyn CcidP
 /// The driver of a chip card reader on what `pipe` opens.
 pub(super) fn chip_reader(mut pipe: Opener<dyn CcidPipe>, kind: ReaderKind) -> Opener<dyn CardReader> {
     Box::new(move || Ok(Box::new(CcidReader::open(pipe()?, kind, Deadline::after(CONNECT_WAIT))?)))
+}
+
+/// A card reader of pcscd.
+#[cfg(feature = "pcsc")]
+pub(super) fn pcsc(config: &CardConfig, _site: &Site) -> Result<Opener<dyn CardReader>, String> {
+    let (selector, kind) = (config.selector.clone(), config.chip_kind());
+    let Selector::Pcsc(name) = selector else { return Err("not pcsc:READER".to_owned()) };
+    Ok(Box::new(move || Ok(Box::new(PcscReader::open(&name, kind, Deadline::after(CONNECT_WAIT))?))))
 }
 
 #[cfg(feature = "sim")]

@@ -91,6 +91,7 @@ fn node(selector: &Selector) -> Result<PathBuf, String> {
         Selector::Usb { .. }
         | Selector::Tcp(_)
         | Selector::File(_)
+        | Selector::Pcsc(_)
         | Selector::Sim(_)
         | Selector::Replay(_) => Err("not a device node".to_owned()),
     }

@@ -88,7 +88,7 @@ fn configured(class: Class, selector: Selector, found: &mut Vec<Found>) -> Liste
         Selector::Node(path) => node(path),
         Selector::Replay(path) if path.exists() => ("present", None),
         Selector::Replay(_) => ("not-found", None),
-        Selector::Tcp(_) | Selector::File(_) => ("not-looked-for", None),
+        Selector::Tcp(_) | Selector::File(_) | Selector::Pcsc(_) => ("not-looked-for", None),
         Selector::Sim(_) => ("simulated", None),
     };
     Listed { class, selector, configured: true, health, name: None, why }

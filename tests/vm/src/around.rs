@@ -11,6 +11,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::Path,
     thread,
+    time::Duration,
 };
 
 /// The user and group that own nothing.
@@ -40,6 +41,23 @@ pub(crate) fn unprivileged<T: Send + 'static>(
 /// Lets everybody use a node, as udev does a moment after the kernel made it.
 pub(crate) fn allow(node: &Path) -> Result<()> {
     fs::set_permissions(node, Permissions::from_mode(0o666)).with_context(|| node.display().to_string())
+}
+
+/// Waits until the thread of this process with this name sleeps. A thread that something just woke does not, so
+/// that after a write to what it reads, it sleeps only over something else.
+pub(crate) fn until_asleep(name: &str, limit: Duration) -> Result<()> {
+    let deadline = hal::Deadline::after(limit);
+    let sleeps = |task: fs::DirEntry| {
+        let of = |file| fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        // `pid (name) state ...`
+        of("comm").trim() == name
+            && of("stat").rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
+    };
+    while !fs::read_dir("/proc/self/task")?.flatten().any(sleeps) {
+        ensure!(!deadline.passed(), "{name} does not sleep within {} s", limit.as_secs());
+        thread::park_timeout(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 /// How many files and threads this process has at one moment.

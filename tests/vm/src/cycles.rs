@@ -15,7 +15,7 @@ use crate::{
     printer::rig::UsbPrinter,
     uevent::{Uevents, link},
 };
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use cap::Cap;
 use hal::{
     Event, Health,
@@ -99,8 +99,8 @@ fn config(kind: Kind) -> String {
         Kind::Printer | Kind::Serial => {
             format!("[devices.printer]\nselector = \"{selector}\"\nprofile = \"{PROFILE}\"\n")
         }
-        Kind::Keyboard => format!("[devices.keypad]\nselector = \"{selector}\"\nmap = \"arrows\"\n"),
         Kind::Stripe => format!("[devices.card_reader]\nselector = \"{selector}\"\nkind = \"hid\"\n"),
+        Kind::Keyboard => format!("[devices.keypad]\nselector = \"{selector}\"\nmap = \"arrows\"\n"),
     }
 }
 

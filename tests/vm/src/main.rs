@@ -19,8 +19,9 @@
 //! | [`cycles`] | plugging, many times |
 //! | [`touch`] | touch panels made with `uinput` |
 //! | [`outside`] | asking for hands: a card put in, a reader unplugged |
+//! | [`others`] | programs we did not write: pcscd, opensc-tool, libinput, udev |
 //! | [`gadget`] | USB devices made on `dummy_hcd` |
-//! | [`card`], [`printer`], [`scanner`], [`stripe`] | what hal does with them |
+//! | [`card`], [`keypad`], [`printer`], [`scanner`], [`stripe`] | what hal does with them |
 //!
 //! Promises: a scenario that hangs, panics or cannot run is a `FAIL`. Never: skips; touches a machine that
 //! was not started for it.
@@ -30,7 +31,9 @@ mod card;
 mod cycles;
 mod gadget;
 mod heard;
+mod keypad;
 mod machine;
+mod others;
 mod outside;
 mod printer;
 mod scanner;

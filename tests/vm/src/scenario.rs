@@ -6,6 +6,7 @@
 use crate::{
     card, cycles,
     gadget::Kind,
+    keypad, others,
     printer::{line, usb, usblp},
     scanner, stripe, touch,
 };
@@ -82,6 +83,12 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("serial_line::comes_back_under_another_number", line::comes_back_under_another_number),
     scenario("scanner::types_through_usbhid", scanner::types_through_usbhid),
     scenario("scanner::unplugged_mid_scan", scanner::unplugged_mid_scan),
+    scenario("keys::typed_text_reaches_nobody_else", keypad::typed_text_reaches_nobody_else),
+    scenario("keys::held_by_somebody_else_is_refused", keypad::held_by_somebody_else_is_refused),
+    scenario("keys::overflow_is_a_loss", keypad::overflow_is_a_loss),
+    scenario("keypad::held_key_is_one_press", keypad::held_key_is_one_press),
+    scenario("keypad::learned_and_used", keypad::learned_and_used),
+    scenario("touch::libinput_agrees", touch::opinion::libinput_agrees),
     scenario("card::answers_what_it_is", card::answers_what_it_is),
     scenario("card::is_listed_and_told", card::is_listed_and_told),
     scenario("card::pulled_and_put_back", card::pulled_and_put_back),
@@ -92,6 +99,18 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("stripe::reads_through_hidraw", stripe::reads_through_hidraw),
     scenario("stripe::unplugged_and_found_again", stripe::unplugged_and_found_again),
     scenario("stripe::what_others_read_is_refused", stripe::what_others_read_is_refused),
+    scenario("card::opensc_over_pcscd_agrees", card::opinion::opensc_over_pcscd_agrees),
+    scenario("card::pcscd_has_the_reader_first", card::opinion::pcscd_has_the_reader_first),
+    #[cfg(feature = "pcsc")]
+    scenario("pcsc::same_answers_as_over_usb", card::pcsc::same_answers_as_over_usb),
+    #[cfg(feature = "pcsc")]
+    scenario("pcsc::pulled_and_put_back", card::pcsc::pulled_and_put_back),
+    #[cfg(feature = "pcsc")]
+    scenario("pcsc::pcscd_killed_and_started_again", card::pcsc::pcscd_killed_and_started_again),
+    #[cfg(feature = "pcsc")]
+    scenario("pcsc::reader_unplugged_and_back", card::pcsc::reader_unplugged_and_back),
+    #[cfg(feature = "pcsc")]
+    scenario("pcsc::a_wait_is_cancelled", card::pcsc::a_wait_is_cancelled),
     scenario("cycles::printer", cycles::printer),
     Scenario { name: "cycles::serial", limit: SERIAL_LIMIT, body: cycles::serial },
     scenario("cycles::keypad", cycles::keypad),
@@ -102,6 +121,15 @@ pub(crate) const ALL: &[Scenario] = &[
 
 /// Scenarios whose name begins so take long and run only when they are named.
 const FULL: &str = "full::";
+
+/// Ends, when dropped, whatever programs a scenario left: this is process 1.
+struct EndTheRest;
+
+impl Drop for EndTheRest {
+    fn drop(&mut self) {
+        others::end_all();
+    }
+}
 
 impl Scenario {
     /// Whether it is to run when scenarios named `filter` are asked for.
@@ -128,6 +156,7 @@ impl Scenario {
             drop(output.read_to_string(&mut reason));
             drop(told.send(reason));
         });
+        let _rest = EndTheRest;
         let reason = match ended.recv_timeout(self.limit) {
             Ok(reason) => reason,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {

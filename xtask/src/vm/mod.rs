@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! linux-image-*.deb --> vmlinuz, modules.cpio     kept in target/vm until the package or MODULES changes
+//! pcscd, opensc, libinput, udev --> others.cpio   kept likewise: programs we did not write, as second opinions
 //! kiosk-vm, its libraries --> program.cpio        each time; cargo knows when to compile
-//! vmlinuz + both archives --> QEMU --> second serial line --> report
+//! vmlinuz + the archives --> QEMU --> second serial line --> report
 //! ```
 //!
 //! The machine runs Debian's ordinary kernel: the cloud flavour has no devices to pretend with. QEMU
@@ -18,9 +19,11 @@
 
 mod certificates;
 mod cpio;
+mod debian;
 mod kernel;
 mod machine;
 mod modules;
+mod others;
 mod outside;
 mod program;
 mod report;
@@ -37,7 +40,7 @@ use std::{
 };
 
 /// From switching on to switching off, on a small busy machine without KVM.
-const BOOT_LIMIT: Duration = Duration::from_secs(300);
+const BOOT_LIMIT: Duration = Duration::from_secs(540);
 
 /// The same with full doses, which run only when they are named.
 const FULL_BOOT_LIMIT: Duration = Duration::from_secs(5400);
@@ -46,7 +49,8 @@ const FULL: &str = "full::";
 /// What is there to run in a machine.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(crate) enum Guest {
-    /// Drivers of hal against touch panels, printers and scanners that the kernel pretends to have.
+    /// Drivers of hal against touch panels, keypads, printers and scanners that the kernel pretends to have, and
+    /// a card reader that QEMU does; with second opinions of programs that are not ours.
     Hal,
 }
 
@@ -78,10 +82,11 @@ pub(crate) fn hal(filter: &str) -> Result<bool> {
     let folder = workspace.target.join("vm");
     fs::create_dir_all(&folder)?;
     let kernel = kernel::ready(&folder)?;
+    let others = others::archive(&folder)?;
     let program = program::archive(&workspace)?;
     let certificates = certificates::ready(&folder)?;
     println!("vm hal: machine ready after {:.1} s", started.elapsed().as_secs_f64());
-    let parts = machine::Parts { kernel: &kernel, archives: &[program], certificates: &certificates };
+    let parts = machine::Parts { kernel: &kernel, archives: &[others, program], certificates: &certificates };
     let limit = if filter.starts_with(FULL) { FULL_BOOT_LIMIT } else { BOOT_LIMIT };
     let report = machine::boot(&folder, &parts, filter, limit)?;
     println!("vm hal: {:.1} s in all", started.elapsed().as_secs_f64());

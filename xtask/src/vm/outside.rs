@@ -19,11 +19,18 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     os::unix::net::UnixStream,
     path::Path,
+    thread,
     time::Duration,
 };
 
 /// QEMU does what it is told within this, on a busy machine.
 const QMP_WAIT: Duration = Duration::from_secs(20);
+
+/// QEMU waits for ever for a card's thread that it tells to end while that is not asleep, and so the machine
+/// hangs (`emulated_unrealize` in `hw/usb/ccid-card-emulated.c`). So the machine stands still while a hand is
+/// at it, wherever it is in a command, and the thread gets this long to fall asleep. The machine's clock stands
+/// still too.
+const CARD_ASLEEP: Duration = Duration::from_millis(300);
 
 /// How the machine calls them.
 const CONTROLLER: &str = "xhci";
@@ -81,7 +88,7 @@ impl Outside {
     fn reader(&mut self, plugged: bool) -> Result<()> {
         if plugged && !self.reader {
             let bus = format!("{CONTROLLER}.0");
-            self.tell("device_add", &json!({ "driver": "usb-ccid", "id": READER, "bus": bus }))?;
+            self.add(&json!({ "driver": "usb-ccid", "id": READER, "bus": bus }))?;
         } else if !plugged && self.reader {
             self.remove(READER)?;
             self.card = false;
@@ -99,7 +106,7 @@ impl Outside {
                 "backend": "certificates", "db": self.certificates,
                 "cert1": identity, "cert2": signing, "cert3": encryption,
             });
-            self.tell("device_add", &card)?;
+            self.add(&card)?;
         } else if !inserted && self.card {
             self.remove(CARD)?;
         }
@@ -107,7 +114,17 @@ impl Outside {
         Ok(())
     }
 
+    fn add(&mut self, device: &Value) -> Result<()> {
+        self.tell("stop", &json!({}))?;
+        let added = self.tell("device_add", device);
+        thread::sleep(CARD_ASLEEP);
+        self.tell("cont", &json!({}))?;
+        added
+    }
+
     fn remove(&mut self, id: &str) -> Result<()> {
+        self.tell("stop", &json!({}))?;
+        thread::sleep(CARD_ASLEEP);
         self.send("device_del", &json!({ "id": id }))?;
         // The answer and the event come in either order; the device is gone with the event.
         let (mut answered, mut gone) = (false, false);
@@ -121,7 +138,7 @@ impl Outside {
                 answered = true;
             }
         }
-        Ok(())
+        self.tell("cont", &json!({}))
     }
 
     fn tell(&mut self, command: &str, arguments: &Value) -> Result<()> {
@@ -158,7 +175,8 @@ fn result(said: &Value, command: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::thread;
+
+    const OK: &str = "{\"return\": {}}\n";
 
     /// A QEMU that has these answers, whatever it is told; what it was told.
     fn qemu<const N: usize>(answers: [&'static str; N]) -> (Outside, thread::JoinHandle<Vec<String>>) {
@@ -182,7 +200,7 @@ mod tests {
     fn hands_do_what_is_asked_and_no_more() {
         const GONE: &str =
             "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"card\"}}\n{\"return\": {}}\n";
-        let (mut outside, qemu) = qemu(["{\"return\": {}}\n", "{\"return\": {}}\n", GONE]);
+        let (mut outside, qemu) = qemu([OK, OK, OK, OK, OK, OK, OK, GONE, OK]);
         assert_eq!(outside.answer("PASS a 1.0"), None);
         assert_eq!(
             outside.answer("ASK 7.1 card-in").unwrap(),
@@ -193,13 +211,13 @@ mod tests {
         }
         assert!(outside.answer("ASK 9 juggle").unwrap().starts_with("CANNOT 9 nobody"));
         let told = qemu.join().unwrap();
-        assert_eq!(told.len(), 4, "asked twice, done once: {told:?}");
-        assert!(told[2].contains("ccid-card-emulated") && told[2].contains("sql:/nss"));
+        assert_eq!(told.len(), 10, "asked twice, done once, standing still: {told:?}");
+        assert!(told[5].contains("ccid-card-emulated") && told[5].contains("sql:/nss"));
     }
 
     #[test]
     fn what_qemu_refuses_is_told() {
-        let (mut outside, qemu) = qemu(["{\"error\": {\"desc\": \"no bus\"}}\n"]);
+        let (mut outside, qemu) = qemu([OK, "{\"error\": {\"desc\": \"no bus\"}}\n", OK]);
         assert_eq!(outside.answer("ASK 1 start").unwrap(), "CANNOT 1 QEMU refuses device_add: \"no bus\"\n");
         drop(outside);
         qemu.join().unwrap();

@@ -23,9 +23,9 @@ const NAME: &str = "kiosk-vm";
 /// Where the kernel looks for its first process.
 const INIT: &str = "init";
 
-/// Builds the program and packs it as the first process.
+/// Builds the program and packs it as the first process. It speaks PC/SC, which a library of the system does.
 pub(super) fn archive(workspace: &Workspace) -> Result<Vec<u8>> {
-    let build = ["build", "--quiet", "-p", NAME];
+    let build = ["build", "--quiet", "-p", NAME, "--features", "pcsc"];
     if !succeeds(cargo(&build).current_dir(&workspace.root))? {
         bail!("the build failed; to repeat it: cargo {}", build.join(" "));
     }
@@ -42,8 +42,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| path.display().to_string())
 }
 
-/// The files `ldd` names: `name => /path (0x...)`, or the loader's `/path (0x...)`.
-fn libraries(text: &str) -> Result<Vec<PathBuf>> {
+/// The files that `ldd` names in `text`: `name => /path (0x...)`, or the loader's `/path (0x...)`.
+pub(super) fn libraries(text: &str) -> Result<Vec<PathBuf>> {
     if let Some(missing) = text.lines().find(|line| line.contains("not found")) {
         bail!("a library is missing:{missing}");
     }

@@ -236,7 +236,7 @@ pub(super) fn slot_error(error: SlotError) -> CardError {
     }
 }
 
-fn apdu_error(error: ApduError) -> CardError {
+pub(in crate::card) fn apdu_error(error: ApduError) -> CardError {
     match error {
         ApduError::Shape => DeviceError::Unsupported("bytes that are no command APDU").into(),
         ApduError::TooLong => {

@@ -29,7 +29,7 @@ const WITHOUT_CONTACT: &[u8; 20] = b"\x00\xA4\x04\x00\x0E2PAY.SYS.DDF01\x00";
 const GET_UID: [u8; 5] = [0xFF, 0xCA, 0, 0, 0];
 
 /// Reads the identifier of the card in `reader`.
-pub(super) fn read(reader: &mut dyn CardReader, deadline: Deadline) -> Result<CardRead, CardError> {
+pub(in crate::card) fn read(reader: &mut dyn CardReader, deadline: Deadline) -> Result<CardRead, CardError> {
     let atr = reader.power_on(deadline)?;
     let contactless = Offer::is_contactless(atr.bytes());
     let memory = contactless && Offer::parse(atr.bytes()).is_ok_and(|offer| offer.is_memory());

@@ -18,7 +18,7 @@ mod carry;
 pub mod descriptor;
 mod ear;
 pub mod frame;
-mod identify;
+pub(super) mod identify;
 mod link;
 pub mod pipe;
 mod reader;
@@ -26,5 +26,7 @@ mod setup;
 mod slot_error;
 pub mod usb;
 
+#[cfg(feature = "pcsc")]
+pub(super) use carry::apdu_error;
 pub use pipe::{CcidPipe, Told};
 pub use reader::CcidReader;

@@ -7,6 +7,9 @@
 //! Every hand on them is outside of the machine ([`crate::outside`]); times are counted from the moment
 //! the kernel shows the reader to whoever looks.
 
+pub(crate) mod opinion;
+#[cfg(feature = "pcsc")]
+pub(crate) mod pcsc;
 mod rig;
 
 use crate::{

@@ -132,7 +132,12 @@ pub(super) fn until_it_fails(reader: &mut CcidReader, right: &[u8]) -> Result<Ca
 
 /// Opens the reader as a kiosk does.
 pub(super) fn open() -> Result<(Devices, Heard)> {
-    let config = Config::from_toml(&format!("[devices.card_reader]\nselector = \"{SELECTOR}\"\n"))?;
+    open_as(SELECTOR)
+}
+
+/// Opens a reader by its selector, as a kiosk does.
+pub(super) fn open_as(selector: &str) -> Result<(Devices, Heard)> {
+    let config = Config::from_toml(&format!("[devices.card_reader]\nselector = \"{selector}\"\n"))?;
     let (sink, events) = sync_channel(CHANNEL);
     let devices = factory::open(&config, &Site::default(), &sink)?;
     Ok((devices, Heard::new(events)))

@@ -3,10 +3,11 @@
 //! Each panel is opened as a kiosk does, from a config by [`hal::factory::open`]. What holds for every
 //! scenario is checked at its end by [`well_formed`].
 
+pub(crate) mod opinion;
 mod panel;
 
 use crate::{
-    around::{Held, allow, set_clock, unprivileged},
+    around::{Held, allow, set_clock, unprivileged, until_asleep},
     heard::{EVENT_LIMIT, Heard},
 };
 use anyhow::{Context as _, Result, ensure};
@@ -18,6 +19,9 @@ use hal::{
 };
 use panel::{EDGE, LINK, NAME, Panel};
 use std::{collections::BTreeSet, sync::mpsc::sync_channel, time::Duration};
+
+/// The thread of hal that reads the panel.
+const THREAD: &str = "hal-pointer";
 
 /// As many events as hal may be ahead of us.
 const CHANNEL: usize = 256;
@@ -80,6 +84,7 @@ pub(crate) fn overflow_makes_no_ghost() -> Result<()> {
     heard.finger(0, Kind::Down)?;
     panel.press(1, 2, 2000, 2000)?;
     panel.press(2, 3, 1500, 3000)?;
+    until_asleep(THREAD, EVENT_LIMIT)?;
     for step in 1..=FLOOD {
         panel.drag(2, 1500 + step, 3000)?;
     }
@@ -110,6 +115,7 @@ pub(crate) fn overflow_lifts_no_other_finger() -> Result<()> {
     heard.finger(0, Kind::Down)?;
     panel.press(1, 2, 2000, 2000)?;
     panel.press(2, 3, 1500, 3000)?;
+    until_asleep(THREAD, EVENT_LIMIT)?;
     for step in 1..=FLOOD {
         panel.drag(2, 1500 + step, 3000)?;
     }
