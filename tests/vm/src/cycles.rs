@@ -15,7 +15,7 @@ use crate::{
     printer::rig::UsbPrinter,
     uevent::{Uevents, link},
 };
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use cap::Cap;
 use hal::{
     Event, Health,
