@@ -291,7 +291,7 @@ fn a_keypad_is_learned_into_a_file_that_a_config_takes() {
 mod recording {
     use super::*;
 
-    fn record(folder: &Path, world: &World, more: &[&str]) -> (Ran, PathBuf) {
+    fn record(folder: &Path, world: &World, more: &[&str]) -> (Ran, std::path::PathBuf) {
         let file = folder.join("session.rec");
         let config = config(folder, DEVICES);
         let name = file.display().to_string();
