@@ -43,6 +43,24 @@ impl WriteOnly {
     }
 }
 
+impl WriteOnly {
+    /// Waits until the node takes bytes again, which `usblp` says once the last ones are with the printer.
+    fn wait(&self, deadline: Deadline) -> Result<(), DeviceError> {
+        loop {
+            let left = deadline.left();
+            if left.is_zero() {
+                return Err(DeviceError::TimedOut);
+            }
+            let left = Timespec::try_from(left).map_err(|_| DeviceError::TimedOut)?;
+            match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&left)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(DeviceError::Gone(std::io::Error::from(error).to_string())),
+            }
+        }
+    }
+}
+
 impl Transport for WriteOnly {
     fn write(&mut self, bytes: &[u8], deadline: Deadline) -> Result<usize, DeviceError> {
         let gone = |error: std::io::Error| DeviceError::Gone(error.to_string());
@@ -52,15 +70,7 @@ impl Transport for WriteOnly {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 other => return other.map_err(gone),
             }
-            let left = deadline.left();
-            if left.is_zero() {
-                return Err(DeviceError::TimedOut);
-            }
-            let left = Timespec::try_from(left).map_err(|_| DeviceError::TimedOut)?;
-            match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&left)) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(gone(error.into())),
-            }
+            self.wait(deadline)?;
         }
     }
 
@@ -68,7 +78,9 @@ impl Transport for WriteOnly {
         Err(DeviceError::Unsupported("a file does not answer"))
     }
 
-    fn finish(&mut self, _: Deadline) -> Result<(), DeviceError> {
+    fn finish(&mut self, deadline: Deadline) -> Result<(), DeviceError> {
+        // Closing `usblp` before that throws away what it still has in flight.
+        self.wait(deadline)?;
         match self.file.sync_data() {
             // A pipe or a character device has no disk to reach.
             Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
