@@ -17,7 +17,13 @@
 //! Never: keeps a copy that is not zeroed.
 
 use super::super::{RawTrack, Tracks, stripe};
-use crate::{device::DeviceError, transport::hidraw::ReportDescriptor};
+use crate::{
+    device::DeviceError,
+    transport::hidraw::{
+        ReportDescriptor, ReportError, ReportShape,
+        report::{announced, byte},
+    },
+};
 use std::ops::Range;
 
 /// The application collection of a magnetic stripe reader.
@@ -38,10 +44,7 @@ const ERROR: u8 = 1;
 /// Where a reader's report has what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StripeLayout {
-    /// The report's number, if reports are numbered.
-    number: Option<u8>,
-    /// The bytes of the report, its number included.
-    bytes: usize,
+    report: ReportShape,
     tracks: [Option<Place>; 3],
 }
 
@@ -51,20 +54,6 @@ struct Place {
     status: Range<usize>,
     length: Range<usize>,
     data: Range<usize>,
-}
-
-/// A report that is no swipe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReportError {
-    /// It has another number: it is about something else.
-    #[error("a report with another number")]
-    Another,
-    /// It ends before its last field.
-    #[error("a report is cut short")]
-    Short,
-    /// A track is longer than its field.
-    #[error("a report announces more than it has")]
-    Length,
 }
 
 impl StripeLayout {
@@ -90,11 +79,10 @@ impl StripeLayout {
             Some(Place { status: status?, length: length?, data: data? })
         };
         let tracks = USAGES.map(place);
-        let bytes = descriptor.report_bytes(report).unwrap_or_default();
         if tracks.iter().all(Option::is_none) {
             return Err(unsupported("a stripe reader whose tracks are no bytes"));
         }
-        Ok(Self { number: descriptor.numbered().then_some(report), bytes, tracks })
+        Ok(Self { report: ReportShape::of(descriptor, report), tracks })
     }
 
     /// The tracks of one swipe; what follows the report is nobody's.
@@ -102,11 +90,7 @@ impl StripeLayout {
     /// # Errors
     /// See [`ReportError`].
     pub fn tracks(&self, report: &[u8]) -> Result<Tracks, ReportError> {
-        match (self.number, report.first()) {
-            (Some(number), Some(first)) if number != *first => return Err(ReportError::Another),
-            _ => {}
-        }
-        let report = report.get(..self.bytes).ok_or(ReportError::Short)?;
+        let report = self.report.cut(report)?;
         let [one, two, three] = &self.tracks;
         let read = |place: &Option<Place>| match place {
             Some(place) => place.read(report),
@@ -118,10 +102,8 @@ impl StripeLayout {
 
 impl Place {
     fn read(&self, report: &[u8]) -> Result<Option<RawTrack>, ReportError> {
-        let byte = |at: &Range<usize>| report.get(at.start).copied().ok_or(ReportError::Short);
-        let (status, length) = (byte(&self.status)?, usize::from(byte(&self.length)?));
-        let data = report.get(self.data.clone()).ok_or(ReportError::Short)?;
-        let data = data.get(..length).ok_or(ReportError::Length)?;
+        let (status, length) = (byte(report, self.status.start)?, byte(report, self.length.start)?);
+        let data = announced(report, self.data.clone(), length)?;
         Ok(match (status & ERROR, data) {
             (0, []) => None,
             (0, text) => Some(RawTrack::Text(stripe::text(text))),
@@ -172,7 +154,7 @@ mod tests {
             Some(Place { status: status..status + 1, length: length..length + 1, data: data..data + 110 })
         };
         let tracks = [place(0, 7), place(1, 117), place(2, 227)];
-        assert_eq!(layout(), StripeLayout { number: None, bytes: 337, tracks });
+        assert_eq!(layout(), StripeLayout { report: ReportShape { number: None, bytes: 337 }, tracks });
     }
 
     #[test]

@@ -3,11 +3,11 @@
 //! Promises: a report that is no swipe makes a card that cannot be read, so that somebody hears of it; one
 //! with another number is nobody's. Never: shows or logs a byte of a report.
 
-use super::layout::{ReportError, StripeLayout};
+use super::layout::StripeLayout;
 use crate::{
     card::{Canceller, Swipes, Tracks},
     device::{Deadline, DeviceError},
-    transport::hidraw::ReportSource,
+    transport::hidraw::{ReportError, ReportSource},
 };
 
 /// Swipes of one device.

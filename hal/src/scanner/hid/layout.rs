@@ -12,7 +12,13 @@
 //!
 //! Promises: never panics; what is behind the count, which may be the scan before, is not looked at.
 
-use crate::{device::DeviceError, transport::hidraw::ReportDescriptor};
+use crate::{
+    device::DeviceError,
+    transport::hidraw::{
+        ReportDescriptor, ReportError, ReportShape,
+        report::{announced, byte},
+    },
+};
 use std::ops::Range;
 
 /// The application collection of a barcode scanner.
@@ -26,10 +32,7 @@ const CONTINUED: u32 = 0x8C_00FF;
 /// Where a scanner's report has what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanLayout {
-    /// The report's number, if reports are numbered.
-    number: Option<u8>,
-    /// The bytes of the report, its number included.
-    bytes: usize,
+    report: ReportShape,
     count: usize,
     identifier: Option<[usize; 3]>,
     data: Range<usize>,
@@ -48,20 +51,6 @@ pub struct Part<'a> {
     pub continued: bool,
 }
 
-/// A report that is no part of a scan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReportError {
-    /// It has another number: it is about something else.
-    #[error("a report with another number")]
-    Another,
-    /// It ends before its last field.
-    #[error("a report is cut short")]
-    Short,
-    /// Its count is more than its data.
-    #[error("a report announces more than it has")]
-    Length,
-}
-
 impl ScanLayout {
     /// Finds count, identifier and data.
     ///
@@ -78,19 +67,17 @@ impl ScanLayout {
             let mut fields = descriptor.fields().iter();
             fields.find(|field| field.usage == usage && field.report == report)
         };
-        let byte = |usage| Some(descriptor.bytes(within(usage)?)?.start);
+        let place = |usage| Some(descriptor.bytes(within(usage)?)?.start);
         let data =
             descriptor.bytes(decoded).ok_or(unsupported("a barcode scanner whose data is no bytes"))?;
-        let count = byte(BYTE_COUNT).ok_or(unsupported("a barcode scanner that does not count its data"))?;
-        let [first, code, modifier] = IDENTIFIER.map(byte);
+        let count = place(BYTE_COUNT).ok_or(unsupported("a barcode scanner that does not count its data"))?;
+        let [first, code, modifier] = IDENTIFIER.map(place);
         let identifier = first.zip(code).zip(modifier).map(|((a, b), c)| [a, b, c]);
         let continued = within(CONTINUED).and_then(|field| {
             let at = usize::try_from(field.first_bit / 8).ok()? + usize::from(descriptor.numbered());
             Some((at, 1_u8 << (field.first_bit % 8)))
         });
-        let bytes = descriptor.report_bytes(report).unwrap_or_default();
-        let number = descriptor.numbered().then_some(report);
-        Ok(Self { number, bytes, count, identifier, data, continued })
+        Ok(Self { report: ReportShape::of(descriptor, report), count, identifier, data, continued })
     }
 
     /// What a report says; what follows it is nobody's.
@@ -98,20 +85,16 @@ impl ScanLayout {
     /// # Errors
     /// See [`ReportError`].
     pub fn part<'a>(&self, report: &'a [u8]) -> Result<Part<'a>, ReportError> {
-        match (self.number, report.first()) {
-            (Some(number), Some(first)) if number != *first => return Err(ReportError::Another),
-            _ => {}
-        }
-        let report = report.get(..self.bytes).ok_or(ReportError::Short)?;
-        let byte = |at: usize| report.get(at).copied().ok_or(ReportError::Short);
-        let data = report.get(self.data.clone()).ok_or(ReportError::Short)?;
-        let data = data.get(..usize::from(byte(self.count)?)).ok_or(ReportError::Length)?;
+        let report = self.report.cut(report)?;
+        let data = announced(report, self.data.clone(), byte(report, self.count)?)?;
         let identifier = match self.identifier {
-            Some([first, code, modifier]) => [byte(first)?, byte(code)?, byte(modifier)?],
+            Some([first, code, modifier]) => {
+                [byte(report, first)?, byte(report, code)?, byte(report, modifier)?]
+            }
             None => [0; 3],
         };
         let continued = match self.continued {
-            Some((at, bit)) => byte(at)? & bit != 0,
+            Some((at, bit)) => byte(report, at)? & bit != 0,
             None => false,
         };
         Ok(Part { identifier, data, continued })
@@ -148,7 +131,7 @@ pub(super) mod tests {
     #[test]
     fn the_fields_are_where_the_manual_has_them() {
         let layout = layout();
-        assert_eq!((layout.number, layout.bytes, layout.count), (Some(2), 64, 1));
+        assert_eq!((layout.report, layout.count), (ReportShape { number: Some(2), bytes: 64 }, 1));
         assert_eq!((layout.identifier, layout.data.clone()), (Some([2, 3, 4]), 5..61));
         assert_eq!(layout.continued, Some((63, 1)));
         let first = report(&[b'a'; 56], true);

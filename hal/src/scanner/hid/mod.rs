@@ -19,10 +19,9 @@ use super::{Canceller, Heard, Scanner};
 use crate::{
     device::{Deadline, DeviceError},
     input::now_us,
-    transport::hidraw::ReportSource,
+    transport::hidraw::{ReportError, ReportSource},
     wedge::until,
 };
-use layout::ReportError;
 
 /// A scanner over a HID device.
 pub struct HidScanner {

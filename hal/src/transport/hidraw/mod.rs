@@ -7,6 +7,7 @@
 //! | file | owns |
 //! |---|---|
 //! | [`descriptor`] | which usage is where in a report |
+//! | [`report`] | which bytes are one report, and how many of a field are meant |
 //! | [`list`](mod@list) | which devices there are |
 //!
 //! Source: the kernel's `Documentation/hid/hidraw.rst`, `linux/hidraw.h`.
@@ -17,9 +18,11 @@
 
 pub mod descriptor;
 pub mod list;
+pub mod report;
 
 pub use descriptor::{Field, ReportDescriptor};
 pub use list::{Listed, list};
+pub use report::{ReportError, ReportShape};
 
 use crate::{
     device::{Deadline, DeviceError},
