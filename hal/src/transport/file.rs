@@ -3,8 +3,8 @@
 //! A node such as `/dev/usb/lp0` takes nothing while its printer has no paper: it is opened so that a write
 //! never blocks, and waited for with `poll` until the deadline.
 //!
-//! Promises: appends; a write ends by its deadline; [`Transport::finish`] returns once the file is on the
-//! disk. Never: reads, truncates.
+//! Promises: appends; a write ends by its deadline; [`Transport::finish`] returns once the node has taken all
+//! that was written, and a file is on the disk. Never: reads, truncates.
 
 use super::Transport;
 use crate::device::{Deadline, DeviceError};
@@ -45,6 +45,9 @@ impl WriteOnly {
 
 impl WriteOnly {
     /// Waits until the node takes bytes again, which `usblp` says once the last ones are with the printer.
+    ///
+    /// # Errors
+    /// [`DeviceError::TimedOut`]; [`DeviceError::Gone`] when the other end left.
     fn wait(&self, deadline: Deadline) -> Result<(), DeviceError> {
         loop {
             let left = deadline.left();
@@ -52,8 +55,14 @@ impl WriteOnly {
                 return Err(DeviceError::TimedOut);
             }
             let left = Timespec::try_from(left).map_err(|_| DeviceError::TimedOut)?;
-            match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&left)) {
+            let mut node = [PollFd::new(&self.file, PollFlags::OUT)];
+            let polled = poll(&mut node, Some(&left));
+            let [told] = node.map(|node| node.revents());
+            match polled {
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) if told.intersects(PollFlags::ERR | PollFlags::HUP) => {
+                    return Err(DeviceError::Gone("the other end left".to_owned()));
+                }
                 Ok(_) => return Ok(()),
                 Err(error) => return Err(DeviceError::Gone(std::io::Error::from(error).to_string())),
             }
@@ -125,11 +134,17 @@ mod tests {
             }
         };
         assert!(matches!(error, DeviceError::TimedOut) && taken > 0, "{error}");
+        // Nothing is finished that the printer did not take.
+        assert!(matches!(
+            line.finish(Deadline::after(Duration::from_millis(20))),
+            Err(DeviceError::TimedOut)
+        ));
         let mut paper = vec![0; taken];
         printer.read_exact(&mut paper).unwrap();
         assert_eq!(line.write(&bytes, Deadline::after(Duration::from_secs(5))).unwrap(), bytes.len());
         drop(printer);
         let soon = Deadline::after(Duration::from_secs(5));
+        assert!(matches!(line.finish(soon), Err(DeviceError::Gone(_))));
         assert!(matches!(line.write(&bytes, soon), Err(DeviceError::Gone(_))));
     }
 }
