@@ -173,8 +173,9 @@ fn sheet(bench: &Bench, trial: &mut Trial<'_>) {
 
 fn code(bench: &Bench, trial: &mut Trial<'_>) {
     let Some(scanner) = &bench.devices.scanner else { return };
-    trial.ask(Prompt::ShowCode);
+    // First the gate: whoever is quick is not asked twice.
     scanner.arm();
+    trial.ask(Prompt::ShowCode);
     let heard = bench.until(trial.limit, |event| match event {
         Event::Scanner(scanner::Event::Read { scan, .. }) => Some(Ok(scan)),
         Event::Scanner(scanner::Event::Garbled) => Some(Err("garbled")),
