@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow, bail};
 use hal::{
     Event, Health, pointer,
     printer::{self, JobId, Paper, PrintError, PrintProof},
+    scanner,
 };
 use std::{
     sync::mpsc::Receiver,
@@ -71,6 +72,17 @@ impl Heard {
     pub(crate) fn finger(&mut self, slot: u8, kind: pointer::Kind) -> Result<pointer::Event> {
         self.wait(&format!("{kind:?} of finger {slot}"), EVENT_LIMIT, |event| {
             as_pointer(event).filter(|event| event.slot == slot && event.kind == kind)
+        })
+    }
+
+    /// Waits for a scan.
+    pub(crate) fn scan(&mut self) -> Result<Vec<u8>> {
+        self.wait("a scan", EVENT_LIMIT, |event| {
+            if let Event::Scanner(scanner::Event::Read { scan, .. }) = event {
+                Some(scan.data.expose().to_vec())
+            } else {
+                None
+            }
         })
     }
 

@@ -2,13 +2,14 @@
 
 use crate::{
     heard::{EVENT_LIMIT, Heard},
+    kiosk::{self, CHANNEL, arm_scanner},
     uevent::{Uevents, link},
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use evdev::{AttributeSet, EventType, InputEvent, KeyCode, raw_stream::RawDevice, uinput::VirtualDevice};
 use hal::{
     Class, Deadline, Event, Health,
-    factory::{self, Config, Devices, Site},
+    factory::{self, Devices},
     keypad::{self, Jack, Kind, NavKey, Question},
     keys::{Keyboard, now_us},
     scanner,
@@ -17,12 +18,8 @@ use hal::{
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::mpsc::sync_channel,
     time::Duration,
 };
-
-/// As many events as hal may be ahead of us.
-const CHANNEL: usize = 64;
 
 /// Nothing is to come; longer than the kernel waits before it repeats a key.
 const SILENCE: Duration = Duration::from_millis(700);
@@ -113,25 +110,7 @@ fn seen(reader: &mut RawDevice) -> usize {
 
 fn open(table: &str, more: &str) -> Result<(Devices, Heard)> {
     let config = format!("[devices.{table}]\nselector = '{LINK}'\n{more}");
-    let (sink, events) = sync_channel(CHANNEL);
-    let devices = factory::open(&Config::from_toml(&config)?, &Site::default(), &sink)?;
-    Ok((devices, Heard::new(events)))
-}
-
-fn arm(devices: &Devices) -> Result<()> {
-    devices.scanner.as_ref().context("no scanner in the config")?.arm();
-    Ok(())
-}
-
-/// Waits for a scan.
-fn scan(heard: &mut Heard) -> Result<Vec<u8>> {
-    heard.wait("a scan", EVENT_LIMIT, |event| {
-        if let Event::Scanner(scanner::Event::Read { scan, .. }) = event {
-            Some(scan.data.expose().to_vec())
-        } else {
-            None
-        }
-    })
+    kiosk::open(&config, CHANNEL)
 }
 
 /// Waits for the next key.
@@ -157,9 +136,9 @@ pub(crate) fn typed_text_reaches_nobody_else() -> Result<()> {
     let mut other = plugged.other_reader()?;
     let (devices, mut heard) = open("scanner", "terminator = 'enter'")?;
     heard.health(&Health::Ready)?;
-    arm(&devices)?;
+    arm_scanner(&devices)?;
     plugged.type_text("]C1aB\u{1d}7\r")?;
-    ensure!(scan(&mut heard)? == b"aB\x1d7", "another text than was typed");
+    ensure!(heard.scan()? == b"aB\x1d7", "another text than was typed");
     plugged.type_text("no\r")?;
     heard.wait("word of a scan nobody asked for", EVENT_LIMIT, |event| {
         matches!(event, Event::Scanner(scanner::Event::Dropped)).then_some(())
@@ -180,12 +159,12 @@ pub(crate) fn held_by_somebody_else_is_refused() -> Result<()> {
     taker.grab()?;
     let (devices, mut heard) = open("scanner", "")?;
     heard.health(&Health::Faulted("E-SCN-GRAB"))?;
-    arm(&devices)?;
+    arm_scanner(&devices)?;
     plugged.type_text("mine\r")?;
     drop(taker);
     heard.health(&Health::Ready)?;
     plugged.type_text("ours\r")?;
-    ensure!(scan(&mut heard)? == b"ours", "a text that was typed for somebody else");
+    ensure!(heard.scan()? == b"ours", "a text that was typed for somebody else");
     Ok(())
 }
 

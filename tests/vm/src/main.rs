@@ -32,6 +32,7 @@ mod cycles;
 mod gadget;
 mod heard;
 mod keypad;
+mod kiosk;
 mod machine;
 mod others;
 mod outside;

@@ -3,23 +3,16 @@
 use crate::{
     gadget::{Gadget, Kind},
     heard::{EVENT_LIMIT, Heard},
+    kiosk::{self, CHANNEL, arm_scanner},
     uevent::{Uevents, link},
 };
 use anyhow::{Context as _, Result, bail, ensure};
-use hal::{
-    Event, Health,
-    factory::{self, Config, Devices, Site},
-    scanner,
-};
+use hal::{Event, Health, factory::Devices, scanner};
 use std::{
     fs::{self, File},
     io::Write as _,
-    sync::mpsc::sync_channel,
     time::Duration,
 };
-
-/// As many events as hal may be ahead of us.
-const CHANNEL: usize = 64;
 
 /// The kernel finds a keyboard that was plugged in within this.
 const NODE_LIMIT: Duration = Duration::from_secs(10);
@@ -85,25 +78,7 @@ fn usage(character: char) -> Result<(u8, u8)> {
 fn open() -> Result<(Devices, Heard)> {
     let selector = Kind::Keyboard.selector();
     let config = format!("[devices.scanner]\nselector = \"{selector}\"\nterminator = \"enter\"\n");
-    let (sink, events) = sync_channel(CHANNEL);
-    let devices = factory::open(&Config::from_toml(&config)?, &Site::default(), &sink)?;
-    Ok((devices, Heard::new(events)))
-}
-
-fn arm(devices: &Devices) -> Result<()> {
-    devices.scanner.as_ref().context("no scanner in the config")?.arm();
-    Ok(())
-}
-
-/// Waits for a scan.
-fn read(heard: &mut Heard) -> Result<Vec<u8>> {
-    heard.wait("a scan", EVENT_LIMIT, |event| {
-        if let Event::Scanner(scanner::Event::Read { scan, .. }) = event {
-            Some(scan.data.expose().to_vec())
-        } else {
-            None
-        }
-    })
+    kiosk::open(&config, CHANNEL)
 }
 
 /// What the scanner types comes out as one scan, capitals and all; what nobody asked for does not come out.
@@ -114,9 +89,9 @@ pub(crate) fn types_through_usbhid() -> Result<()> {
     ensure!(bound == 1, "usbhid has {bound} interfaces");
     let (devices, mut heard) = open()?;
     heard.health(&Health::Ready)?;
-    arm(&devices)?;
+    arm_scanner(&devices)?;
     usb.types("Card-AB90xy\r")?;
-    ensure!(read(&mut heard)? == b"Card-AB90xy", "another scan than was typed");
+    ensure!(heard.scan()? == b"Card-AB90xy", "another scan than was typed");
     usb.types("unasked\r")?;
     heard.wait("word of a scan nobody asked for", EVENT_LIMIT, |event| {
         matches!(event, Event::Scanner(scanner::Event::Dropped)).then_some(())
@@ -128,13 +103,13 @@ pub(crate) fn unplugged_mid_scan() -> Result<()> {
     let mut usb = UsbScanner::plugged_in()?;
     let (devices, mut heard) = open()?;
     heard.health(&Health::Ready)?;
-    arm(&devices)?;
+    arm_scanner(&devices)?;
     usb.types("123")?;
     usb.unplug()?;
     heard.health(&Health::Absent)?;
     usb.plug_in()?;
     heard.health(&Health::Ready)?;
     usb.types("456\r")?;
-    ensure!(read(&mut heard)? == b"456", "half a scan was kept");
+    ensure!(heard.scan()? == b"456", "half a scan was kept");
     Ok(())
 }

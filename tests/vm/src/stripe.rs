@@ -4,17 +4,15 @@ use crate::{
     around,
     gadget::{Gadget, Kind},
     heard::{EVENT_LIMIT, Heard},
+    kiosk::{self, CHANNEL},
     uevent::{Uevents, link},
 };
 use anyhow::{Context as _, Result, ensure};
 use hal::{
     Class, Event, Health, card,
-    factory::{self, Config, Devices, Site},
+    factory::{self, Devices},
 };
-use std::{fs::File, io::Write as _, sync::mpsc::sync_channel, time::Duration};
-
-/// As many events as hal may be ahead of us.
-const CHANNEL: usize = 64;
+use std::{fs::File, io::Write as _, time::Duration};
 
 /// The kernel finds a reader that was plugged in within this.
 const NODE_LIMIT: Duration = Duration::from_secs(10);
@@ -75,9 +73,7 @@ impl UsbReader {
 fn open() -> Result<(Devices, Heard)> {
     let config =
         format!("[devices.card_reader]\nselector = \"{}\"\nkind = \"hid\"\n", Kind::Stripe.selector());
-    let (sink, events) = sync_channel(CHANNEL);
-    let devices = factory::open(&Config::from_toml(&config)?, &Site::default(), &sink)?;
-    Ok((devices, Heard::new(events)))
+    kiosk::open(&config, CHANNEL)
 }
 
 fn arm(devices: &Devices) -> Result<()> {

@@ -5,6 +5,7 @@
 
 use crate::{
     heard::{EVENT_LIMIT, Heard},
+    kiosk::{self, CHANNEL},
     uevent::Uevents,
 };
 use anyhow::{Context as _, Result, bail, ensure};
@@ -12,17 +13,13 @@ use hal::{
     Deadline, Event, Health,
     card::{self, CardError, CardReader as _, CardStatus, ReaderKind, ccid, ccid::CcidReader},
     device::DeviceError,
-    factory::{self, Config, Devices, Site},
+    factory::Devices,
 };
 use std::{
     fs,
     path::PathBuf,
-    sync::mpsc::sync_channel,
     time::{Duration, Instant},
 };
-
-/// As many events as hal may be ahead of us.
-const CHANNEL: usize = 64;
 
 /// How a config names the reader.
 pub(super) const SELECTOR: &str = "08e6:4433";
@@ -137,10 +134,7 @@ pub(super) fn open() -> Result<(Devices, Heard)> {
 
 /// Opens a reader by its selector, as a kiosk does.
 pub(super) fn open_as(selector: &str) -> Result<(Devices, Heard)> {
-    let config = Config::from_toml(&format!("[devices.card_reader]\nselector = \"{selector}\"\n"))?;
-    let (sink, events) = sync_channel(CHANNEL);
-    let devices = factory::open(&config, &Site::default(), &sink)?;
-    Ok((devices, Heard::new(events)))
+    kiosk::open(&format!("[devices.card_reader]\nselector = \"{selector}\"\n"), CHANNEL)
 }
 
 /// Waits until the reader tells of something.

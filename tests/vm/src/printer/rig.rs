@@ -7,18 +7,16 @@ use super::pump::{self, Pump};
 use crate::{
     gadget::{Gadget, Kind, SERIAL_LINK},
     heard::{EVENT_LIMIT, Heard, Outcome},
+    kiosk::{self, CHANNEL},
     uevent::{Uevents, link},
 };
 use anyhow::{Context as _, Result, ensure};
 use hal::{
-    factory::{self, Config, Devices, Site},
+    factory::Devices,
     printer::{Job, JobId, Line, Profile},
     sim::printer::{PrinterPanel, SimPrinter},
 };
-use std::{fs::File, sync::mpsc::sync_channel, time::Duration};
-
-/// As many events as hal may be ahead of us.
-const CHANNEL: usize = 64;
+use std::{fs::File, time::Duration};
 
 /// The kernel finds a printer that was plugged in within this.
 pub(super) const NODE_LIMIT: Duration = Duration::from_secs(10);
@@ -98,9 +96,7 @@ impl UsbPrinter {
 /// Opens a printer as a kiosk does.
 pub(super) fn open(selector: &str, profile: &str) -> Result<(Devices, Heard)> {
     let config = format!("[devices.printer]\nselector = \"{selector}\"\nprofile = \"{profile}\"\n");
-    let (sink, events) = sync_channel(CHANNEL);
-    let devices = factory::open(&Config::from_toml(&config)?, &Site::default(), &sink)?;
-    Ok((devices, Heard::new(events)))
+    kiosk::open(&config, CHANNEL)
 }
 
 /// A receipt of numbered lines.

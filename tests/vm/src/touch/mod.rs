@@ -9,16 +9,17 @@ mod panel;
 use crate::{
     around::{Held, allow, set_clock, unprivileged, until_asleep},
     heard::{EVENT_LIMIT, Heard},
+    kiosk,
 };
 use anyhow::{Context as _, Result, ensure};
 use evdev::raw_stream::RawDevice;
 use hal::{
     Health, Trouble,
-    factory::{self, Config, Devices, Site},
+    factory::{self, Devices},
     pointer::{Event, Kind, SLOTS_MAX},
 };
 use panel::{EDGE, LINK, NAME, Panel};
-use std::{collections::BTreeSet, sync::mpsc::sync_channel, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 /// The thread of hal that reads the panel.
 const THREAD: &str = "hal-pointer";
@@ -43,10 +44,7 @@ const TOLERANCE: f64 = 0.000_125;
 
 /// Opens the panel as a kiosk does.
 fn open(channel: usize) -> Result<(Devices, Heard)> {
-    let config = Config::from_toml(&format!("[[devices.pointer]]\nselector = \"{LINK}\"\n"))?;
-    let (sink, events) = sync_channel(channel);
-    let devices = factory::open(&config, &Site::default(), &sink)?;
-    Ok((devices, Heard::new(events)))
+    kiosk::open(&format!("[[devices.pointer]]\nselector = \"{LINK}\"\n"), channel)
 }
 
 /// Two fingers that land, move and lift at their own times are told apart, at their places.

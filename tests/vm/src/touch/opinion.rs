@@ -3,7 +3,7 @@
 //! One after the other, because hal has the panel for itself.
 
 use super::{
-    open,
+    CHANNEL, open,
     panel::{EDGE, Panel},
 };
 use crate::others::{self, Running};
@@ -13,9 +13,6 @@ use hal::{
     pointer::{Event, Kind},
 };
 use std::process::Command;
-
-/// As many events as hal may be ahead of us.
-const CHANNEL: usize = 256;
 
 /// How far both may be apart: libinput divides by the number of places, 4096, and writes hundredths of a percent;
 /// hal has the last place, 4095, at the edge of the screen.
