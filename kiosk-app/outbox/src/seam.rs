@@ -166,7 +166,8 @@ fn open(dir: &TempDir, fake: &Fake) -> Outbox {
     Outbox::open_on(&dir.path().join("outbox"), options(), Arc::new(fake.clone())).unwrap().0
 }
 
-fn envelope(n: u8) -> Envelope {
+/// One of its kind for each `n`.
+pub(crate) fn envelope(n: u8) -> Envelope {
     Envelope {
         id: EnvelopeId::new(u64::from(n), [n; 10]),
         service: "test".parse().unwrap(),

@@ -10,15 +10,12 @@ mod engines;
 
 use crate::{
     Limits, Options, Outbox,
+    seam::envelope,
     state::kv::{Kv, KvError, Memory, Tree},
 };
 use disk::PoweredDisk;
 use engines::{Second, Side};
-use kiosk_core::{
-    claim::ClaimDigest,
-    ids::{EnvelopeId, KeyId},
-    wire::{ClaimState, ClockQuality, Envelope, NotSaved, Stamp},
-};
+use kiosk_core::wire::{ClaimState, Envelope, NotSaved};
 use proptest::{prelude::*, test_runner::RngSeed};
 use std::{collections::BTreeMap, env, fs, path::PathBuf, sync::Arc};
 use tempfile::TempDir;
@@ -62,17 +59,6 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Full),
         1 => Just(Op::Room),
     ]
-}
-
-fn envelope(n: u8) -> Envelope {
-    Envelope {
-        id: EnvelopeId::new(u64::from(n), [n; 10]),
-        service: "test".parse().unwrap(),
-        claim: ClaimDigest([n; 32]),
-        key: KeyId(1),
-        made_at: Stamp { unix_ms: 1_700_000_000_000, clock: ClockQuality::Synced },
-        sealed: vec![n; 300],
-    }
 }
 
 /// Segments of two or three records, a short memory of nothing, and a ballast.
