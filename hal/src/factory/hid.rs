@@ -5,6 +5,7 @@
 use super::{
     Opener,
     config::{CardConfig, ScannerConfig, Speaks},
+    opener,
 };
 use crate::{
     card::{CardReader, SwipeReader, hid::HidSwipes},
@@ -20,13 +21,13 @@ pub(super) fn swipe(config: &CardConfig) -> Result<Opener<dyn CardReader>, Strin
     if config.layout.is_some() || config.baud.is_some() {
         return Err(TYPES.to_owned());
     }
-    Ok(over_stripe(node(&config.selector)?))
+    Ok(over_stripe(reports(&config.selector)?))
 }
 
 /// A barcode scanner at a node.
 pub(super) fn scanner(config: &ScannerConfig) -> Result<Opener<dyn Scanner>, String> {
     check(config)?;
-    Ok(over_scanner(node(&config.selector)?))
+    Ok(over_scanner(reports(&config.selector)?))
 }
 
 /// Whether nothing is set up that such a scanner does not have.
@@ -42,10 +43,10 @@ fn check(config: &ScannerConfig) -> Result<(), String> {
 
 const TYPES: &str = "layout, baud and terminator are for a device that types";
 
-fn node(
+fn reports(
     selector: &Selector,
 ) -> Result<impl Fn() -> Result<Box<dyn ReportSource>, DeviceError> + Send + use<>, String> {
-    let Selector::Node(path) = selector.clone() else { return Err("not a device node".to_owned()) };
+    let path = opener::node(selector)?;
     Ok(move || Ok(Box::new(HidRaw::open(&path)?) as Box<dyn ReportSource>))
 }
 

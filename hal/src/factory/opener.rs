@@ -18,7 +18,7 @@ use crate::{
     selector::Selector,
     transport::{Transport, file::WriteOnly, serial::Serial, tcp::Tcp, usb::Usb},
 };
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// Connecting to a network printer, or to a chip card reader, takes no longer.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
@@ -49,18 +49,14 @@ pub(super) fn file(config: &PrinterConfig, _site: &Site) -> Result<Opener<dyn Tr
     Ok(Box::new(move || Ok(Box::new(WriteOnly::open(&path)?))))
 }
 
+/// The device node that a selector names.
+pub(super) fn node(selector: &Selector) -> Result<PathBuf, String> {
+    let Selector::Node(path) = selector.clone() else { return Err("not a device node".to_owned()) };
+    Ok(path)
+}
+
 pub(super) fn evdev(config: &PointerConfig, _site: &Site, sink: EventSink) -> Result<PointerHandle, String> {
-    match &config.selector {
-        Selector::Node(path) => {
-            pointer::evdev::spawn(path.clone(), config.options(), sink).map_err(|error| error.to_string())
-        }
-        Selector::Usb { .. }
-        | Selector::Tcp(_)
-        | Selector::File(_)
-        | Selector::Pcsc(_)
-        | Selector::Sim(_)
-        | Selector::Replay(_) => Err("not a device node".to_owned()),
-    }
+    pointer::evdev::spawn(node(&config.selector)?, config.options(), sink).map_err(|error| error.to_string())
 }
 
 pub(super) fn chip(config: &CardConfig, _site: &Site) -> Result<Opener<dyn CcidPipe>, String> {

@@ -5,7 +5,7 @@
 
 use super::{
     config::{CardConfig, KeypadConfig, ScannerConfig, Speaks},
-    opener::Opener,
+    opener::{Opener, node},
 };
 use crate::{
     card::{CardReader, SwipeReader, stripe::STRIPE_BYTES_MAX},
@@ -13,10 +13,9 @@ use crate::{
     keypad::{KeyMap, NavKey},
     keys::{KeySource, Keyboard},
     scanner::{self, SCAN_BYTES_MAX, Scanner, ScannerHandle, TextScanner},
-    selector::Selector,
     wedge::{BAUD_DEFAULT, Framer, KeyText, Layout, SerialText, Terminator, TextSource, Typist},
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The layout of a device that was not told another one.
 const LAYOUT_DEFAULT: &str = "us";
@@ -83,18 +82,6 @@ fn card_typing(config: &CardConfig) -> Result<Typing, String> {
     // Some readers send Enter between tracks: only silence ends a card.
     let frame = (Terminator::Gap, STRIPE_BYTES_MAX);
     Typing::new(config.kind, config.layout.as_deref(), config.baud, frame)
-}
-
-fn node(selector: &Selector) -> Result<PathBuf, String> {
-    match selector {
-        Selector::Node(path) => Ok(path.clone()),
-        Selector::Usb { .. }
-        | Selector::Tcp(_)
-        | Selector::File(_)
-        | Selector::Pcsc(_)
-        | Selector::Sim(_)
-        | Selector::Replay(_) => Err("not a device node".to_owned()),
-    }
 }
 
 /// A barcode scanner at a node.

@@ -16,7 +16,7 @@ mod apdu;
 mod ccid;
 mod hid;
 mod keys;
-mod printer;
+pub(crate) mod printer;
 mod stripe;
 
 /// Takes bytes and panics where a promise is broken.

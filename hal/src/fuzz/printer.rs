@@ -41,7 +41,8 @@ fn parse(pieces: &[&[u8]]) -> Vec<Reply> {
     replies
 }
 
-fn bytes_of(reply: &Reply) -> Vec<u8> {
+/// The bytes that are this reply.
+pub(crate) fn bytes_of(reply: &Reply) -> Vec<u8> {
     match reply {
         Reply::RealTime(byte) | Reply::Byte(byte) | Reply::Nonsense(byte) => vec![*byte],
         Reply::Automatic(quad) => quad.to_vec(),

@@ -176,6 +176,7 @@ fn block(header: u8, data: Vec<u8>) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::printer::bytes_of;
     use proptest::prelude::*;
 
     fn parse(chunks: &[&[u8]]) -> Vec<Reply> {
@@ -216,20 +217,6 @@ mod tests {
         let quad = Reply::Automatic([0x14, 0, 0, 0x0F]);
         assert_eq!(parse(&[&[0x14, 0], &[0x14, 0, 0, 0x0F]]), [quad]);
         assert_eq!(parse(&[&[0x14, 0xFF, 0x12]]), [Reply::Nonsense(0xFF), Reply::RealTime(0x12)]);
-    }
-
-    fn bytes_of(reply: &Reply) -> Vec<u8> {
-        match reply {
-            Reply::RealTime(byte) | Reply::Byte(byte) | Reply::Nonsense(byte) => vec![*byte],
-            Reply::Automatic(quad) => quad.to_vec(),
-            Reply::Full(four) => [&[0x10, 0x0F], four.as_slice()].concat(),
-            Reply::ProcessId(id) => [b"\x37\x22".as_slice(), id, b"\0"].concat(),
-            Reply::Cleared => b"\x37\x25\0".to_vec(),
-            Reply::Identity(text) => [b"\x5F".as_slice(), text, b"\0"].concat(),
-            Reply::Block(header, data) => [&[*header], data.as_slice(), b"\0"].concat(),
-            Reply::Xon => vec![0x11],
-            Reply::Xoff => vec![0x13],
-        }
     }
 
     fn any_reply() -> impl Strategy<Value = Reply> {
