@@ -34,13 +34,6 @@ fn handle(desk: &Desk) -> &CardHandle {
     desk.devices.card.as_ref().unwrap()
 }
 
-fn next(desk: &Desk) -> Card {
-    match desk.next() {
-        Event::Card(event) => event,
-        other => panic!("{other:?}"),
-    }
-}
-
 /// The number and the arming of the next event, which is a delivery.
 fn delivered(event: Card) -> (String, Arming) {
     match event {
@@ -54,13 +47,13 @@ fn an_armed_reader_delivers_once() {
     let desk = desk();
     let arming = handle(&desk).arm();
     desk.world.insert_card(library());
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert_eq!(delivered(next(&desk)), (NUMBER.to_owned(), arming));
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert_eq!(delivered(desk.next_card()), (NUMBER.to_owned(), arming));
     desk.world.pull_card();
-    assert!(matches!(next(&desk), Card::Removed));
+    assert!(matches!(desk.next_card(), Card::Removed));
     desk.world.insert_card(library());
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert!(matches!(next(&desk), Card::Dropped), "the gate closed with the delivery");
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert!(matches!(desk.next_card(), Card::Dropped), "the gate closed with the delivery");
     assert_eq!(handle(&desk).dropped(), 1);
 }
 
@@ -69,11 +62,11 @@ fn a_card_nobody_asked_for_is_dropped_and_counted() {
     let desk = desk();
     for count in 1..=3 {
         desk.world.insert_card(library());
-        assert!(matches!(next(&desk), Card::Inserted));
-        assert!(matches!(next(&desk), Card::Dropped));
+        assert!(matches!(desk.next_card(), Card::Inserted));
+        assert!(matches!(desk.next_card(), Card::Dropped));
         assert_eq!(handle(&desk).dropped(), count);
         desk.world.pull_card();
-        assert!(matches!(next(&desk), Card::Removed));
+        assert!(matches!(desk.next_card(), Card::Removed));
     }
 }
 
@@ -81,18 +74,18 @@ fn a_card_nobody_asked_for_is_dropped_and_counted() {
 fn a_card_put_in_before_the_screen_asked_is_read_once_it_does() {
     let desk = desk();
     desk.world.insert_card(library());
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert!(matches!(next(&desk), Card::Dropped));
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert!(matches!(desk.next_card(), Card::Dropped));
     assert_eq!(handle(&desk).status(), CardStatus::Present);
     let arming = handle(&desk).arm();
-    assert_eq!(delivered(next(&desk)), (NUMBER.to_owned(), arming));
+    assert_eq!(delivered(desk.next_card()), (NUMBER.to_owned(), arming));
     // The same card again, for the next citizen: not before it was taken out.
     let second = handle(&desk).arm();
     desk.world.pull_card();
-    assert!(matches!(next(&desk), Card::Removed));
+    assert!(matches!(desk.next_card(), Card::Removed));
     desk.world.insert_card(library());
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert_eq!(delivered(next(&desk)).1, second);
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert_eq!(delivered(desk.next_card()).1, second);
 }
 
 #[test]
@@ -101,11 +94,11 @@ fn a_card_read_after_the_screen_changed_is_dropped() {
     desk.world.hold_card_read(true);
     handle(&desk).arm();
     desk.world.insert_card(library());
-    assert!(matches!(next(&desk), Card::Inserted));
+    assert!(matches!(desk.next_card(), Card::Inserted));
     assert!(desk.world.wait_card_read(LIMIT));
     handle(&desk).disarm();
     desk.world.hold_card_read(false);
-    assert!(matches!(next(&desk), Card::Dropped));
+    assert!(matches!(desk.next_card(), Card::Dropped));
     assert_eq!(handle(&desk).dropped(), 1);
 }
 
@@ -115,17 +108,17 @@ fn a_payment_card_is_refused_and_appears_nowhere() {
     let desk = desk();
     handle(&desk).arm();
     desk.world.insert_card(CardKind::Payment { number: number.to_owned() });
-    let mut said = format!("{:?}", next(&desk));
-    let refusal = next(&desk);
+    let mut said = format!("{:?}", desk.next_card());
+    let refusal = desk.next_card();
     assert!(matches!(refusal, Card::RefusedPaymentCard));
     said += &format!("{refusal:?}");
     desk.world.pull_card();
-    said += &format!("{:?}", next(&desk));
+    said += &format!("{:?}", desk.next_card());
     assert!(!said.contains("4111") && !said.contains("JEAN"), "{said}");
     // The gate stays open for the right card.
     desk.world.insert_card(library());
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert_eq!(delivered(next(&desk)).0, NUMBER);
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert_eq!(delivered(desk.next_card()).0, NUMBER);
 }
 
 #[test]
@@ -133,8 +126,8 @@ fn a_payment_number_on_a_library_card_is_refused_too() {
     let desk = desk();
     handle(&desk).arm();
     desk.world.insert_card(CardKind::Library { number: "5555555555554444".to_owned() });
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert!(matches!(next(&desk), Card::RefusedPaymentCard));
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert!(matches!(desk.next_card(), Card::RefusedPaymentCard));
 }
 
 #[test]
@@ -143,15 +136,15 @@ fn a_card_pulled_mid_read_is_torn() {
     desk.world.hold_card_read(true);
     handle(&desk).arm();
     desk.world.insert_card(library());
-    assert!(matches!(next(&desk), Card::Inserted));
+    assert!(matches!(desk.next_card(), Card::Inserted));
     assert!(desk.world.wait_card_read(LIMIT));
     desk.world.pull_card();
-    assert!(matches!(next(&desk), Card::Torn));
-    assert!(matches!(next(&desk), Card::Removed));
+    assert!(matches!(desk.next_card(), Card::Torn));
+    assert!(matches!(desk.next_card(), Card::Removed));
     desk.world.hold_card_read(false);
     desk.world.insert_card(library());
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert_eq!(delivered(next(&desk)).0, NUMBER);
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert_eq!(delivered(desk.next_card()).0, NUMBER);
 }
 
 #[test]
@@ -159,13 +152,13 @@ fn a_card_the_wrong_way_round_is_mute_and_a_scratched_one_unreadable() {
     let desk = desk();
     handle(&desk).arm();
     desk.world.insert_card(CardKind::WrongWayRound);
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert!(matches!(next(&desk), Card::Mute));
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert!(matches!(desk.next_card(), Card::Mute));
     for kind in [CardKind::Damaged, CardKind::Blank] {
         desk.world.insert_card(kind);
-        assert!(matches!(next(&desk), Card::Removed));
-        assert!(matches!(next(&desk), Card::Inserted));
-        assert!(matches!(next(&desk), Card::Unreadable));
+        assert!(matches!(desk.next_card(), Card::Removed));
+        assert!(matches!(desk.next_card(), Card::Inserted));
+        assert!(matches!(desk.next_card(), Card::Unreadable));
     }
 }
 
@@ -174,22 +167,22 @@ fn a_forgotten_card_is_told_and_never_read_for_the_next_citizen() {
     let desk = Desk::with("[devices.card_reader]\nselector = 'sim:card'\nremoval_wait_s = 0");
     desk.until_health(&Health::Ready);
     desk.world.insert_card(library());
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert!(matches!(next(&desk), Card::Dropped));
-    assert!(matches!(next(&desk), Card::Forgotten));
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert!(matches!(desk.next_card(), Card::Dropped));
+    assert!(matches!(desk.next_card(), Card::Forgotten));
     handle(&desk).arm();
     desk.world.pull_card();
-    assert!(matches!(next(&desk), Card::Removed));
+    assert!(matches!(desk.next_card(), Card::Removed));
 }
 
 #[test]
 fn an_unplugged_reader_loses_its_card_and_comes_back_in_time() {
     let desk = desk();
     desk.world.insert_card(library());
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert!(matches!(next(&desk), Card::Dropped));
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert!(matches!(desk.next_card(), Card::Dropped));
     desk.world.unplug(Class::CardReader);
-    assert!(matches!(next(&desk), Card::Removed));
+    assert!(matches!(desk.next_card(), Card::Removed));
     desk.until_health(&Health::Absent);
     assert_eq!(handle(&desk).status(), CardStatus::Absent);
     let plugged = std::time::Instant::now();
@@ -199,8 +192,8 @@ fn an_unplugged_reader_loses_its_card_and_comes_back_in_time() {
     assert!(plugged.elapsed() < Duration::from_secs(3));
     handle(&desk).arm();
     desk.world.insert_card(library());
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert_eq!(delivered(next(&desk)).0, NUMBER);
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert_eq!(delivered(desk.next_card()).0, NUMBER);
 }
 
 #[test]
@@ -209,10 +202,10 @@ fn a_reader_unplugged_mid_read_delivers_nothing() {
     desk.world.hold_card_read(true);
     handle(&desk).arm();
     desk.world.insert_card(library());
-    assert!(matches!(next(&desk), Card::Inserted));
+    assert!(matches!(desk.next_card(), Card::Inserted));
     assert!(desk.world.wait_card_read(LIMIT));
     desk.world.unplug(Class::CardReader);
-    assert!(matches!(next(&desk), Card::Removed));
+    assert!(matches!(desk.next_card(), Card::Removed));
     desk.until_health(&Health::Absent);
 }
 

@@ -246,13 +246,6 @@ fn readers_that_exchange_characters_are_refused() {
     assert!(matches!(panel.open(ReaderKind::Dip), Err(DeviceError::Unsupported(_))));
 }
 
-fn next(desk: &Desk) -> Card {
-    match desk.next() {
-        Event::Card(event) => event,
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn behind_the_gate_a_uid_is_delivered_once_and_a_payment_card_never() {
     let desk = Desk::with("[devices.card_reader]\nselector = 'sim:ccid'\npresented = 'contactless'");
@@ -262,12 +255,12 @@ fn behind_the_gate_a_uid_is_delivered_once_and_a_payment_card_never() {
     let panel = desk.world.ccid();
     let armed = handle.arm();
     panel.insert(ChipKind::ContactlessPayment);
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert!(matches!(next(&desk), Card::RefusedPaymentCard));
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert!(matches!(desk.next_card(), Card::RefusedPaymentCard));
     panel.insert(ChipKind::Memory { uid: vec![4, 1, 2, 3, 4, 5, 6] });
-    assert!(matches!(next(&desk), Card::Removed));
-    assert!(matches!(next(&desk), Card::Inserted));
-    match next(&desk) {
+    assert!(matches!(desk.next_card(), Card::Removed));
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    match desk.next_card() {
         Card::Read { arming, card } => {
             assert_eq!(
                 (arming, card.number.expose(), card.source),
@@ -277,17 +270,17 @@ fn behind_the_gate_a_uid_is_delivered_once_and_a_payment_card_never() {
         other => panic!("{other:?}"),
     }
     panel.pull();
-    assert!(matches!(next(&desk), Card::Removed));
+    assert!(matches!(desk.next_card(), Card::Removed));
     handle.arm();
     panel.insert(ChipKind::Mute);
-    assert!(matches!(next(&desk), Card::Inserted));
-    assert!(matches!(next(&desk), Card::Mute));
+    assert!(matches!(desk.next_card(), Card::Inserted));
+    assert!(matches!(desk.next_card(), Card::Mute));
     desk.world.unplug(Class::CardReader);
-    assert!(matches!(next(&desk), Card::Removed));
+    assert!(matches!(desk.next_card(), Card::Removed));
     desk.until_health(&Health::Absent);
     desk.world.plug(Class::CardReader);
     desk.until_health(&Health::Ready);
-    assert!(matches!(next(&desk), Card::Inserted));
+    assert!(matches!(desk.next_card(), Card::Inserted));
 }
 
 fn counted(folder: &str) -> usize {

@@ -1,10 +1,11 @@
 //! A desk with simulated devices on it: a world, what the factory opened, and what they say.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test may fail by panicking")]
 
 use hal::{
-    Event,
+    Event, card,
     factory::{self, Config, Devices, Site},
+    scanner,
     sim::World,
 };
 use std::{
@@ -41,6 +42,30 @@ impl Desk {
         }
     }
 
+    /// The next event that is not about health, which is the card reader's.
+    pub(crate) fn next_card(&self) -> card::Event {
+        match self.next() {
+            Event::Card(event) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The next event that is not about health, which is the barcode scanner's.
+    pub(crate) fn next_scan(&self) -> scanner::Event {
+        match self.next() {
+            Event::Scanner(event) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What is told of a swipe, which is a card that came and went.
+    pub(crate) fn next_swipe(&self) -> card::Event {
+        assert!(matches!(self.next_card(), card::Event::Inserted));
+        let told = self.next_card();
+        assert!(matches!(self.next_card(), card::Event::Removed));
+        told
+    }
+
     /// Passes over events until the device's health is this.
     pub(crate) fn until_health(&self, wanted: &hal::Health) {
         loop {
@@ -49,5 +74,13 @@ impl Desk {
                 return;
             }
         }
+    }
+}
+
+/// The number that was delivered.
+pub(crate) fn number(event: card::Event) -> String {
+    match event {
+        card::Event::Read { card, .. } => card.number.expose().to_owned(),
+        other => panic!("{other:?}"),
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::desk::Desk;
 use hal::{
-    Class, Event, Health,
+    Class, Health,
     scanner::{Event as Told, ScannerHandle, Symbology, hid::PART_WAIT},
     sim::{hid::HidPlace, hid_scanner::ScanFault},
 };
@@ -26,16 +26,9 @@ fn scan(desk: &Desk, data: &[u8], fault: ScanFault) {
     assert!(desk.world.scan_hid(QR, data, fault), "nobody hears of the scan");
 }
 
-fn next(desk: &Desk) -> Told {
-    match desk.next() {
-        Event::Scanner(event) => event,
-        other => panic!("{other:?}"),
-    }
-}
-
 /// What the next event, a delivery, says.
 fn read(desk: &Desk) -> Vec<u8> {
-    match next(desk) {
+    match desk.next_scan() {
         Told::Read { scan, .. } => scan.data.expose().to_vec(),
         other => panic!("{other:?}"),
     }
@@ -46,7 +39,7 @@ fn an_armed_scanner_delivers_once_with_symbol_and_source() {
     let desk = desk();
     let armed = handle(&desk).arm();
     scan(&desk, b"0109506000134352\x1d10AB\0\xff", ScanFault::None);
-    match next(&desk) {
+    match desk.next_scan() {
         Told::Read { arming, scan } => {
             assert_eq!(arming, armed);
             assert_eq!(scan.aim.unwrap().symbology(), Symbology::QrCode);
@@ -56,7 +49,7 @@ fn an_armed_scanner_delivers_once_with_symbol_and_source() {
         other => panic!("{other:?}"),
     }
     scan(&desk, b"again", ScanFault::None);
-    assert!(matches!(next(&desk), Told::Dropped), "the gate closed with the delivery");
+    assert!(matches!(desk.next_scan(), Told::Dropped), "the gate closed with the delivery");
     assert_eq!(handle(&desk).dropped(), 1);
 }
 
@@ -79,7 +72,7 @@ fn the_kind_of_symbol_is_told_only_when_the_scanner_tells() {
     for (identifier, told) in [([0; 3], None), (*b"]C1", Some(Symbology::Code128)), (*b"QQQ", None)] {
         handle(&desk).arm();
         assert!(desk.world.scan_hid(identifier, b"12345", ScanFault::None));
-        match next(&desk) {
+        match desk.next_scan() {
             Told::Read { scan, .. } => assert_eq!(scan.aim.map(|aim| aim.symbology()), told),
             other => panic!("{other:?}"),
         }
@@ -93,7 +86,7 @@ fn half_a_scan_is_garbled_and_never_joined_with_the_next() {
     for fault in [ScanFault::CutTo(10), ScanFault::Boast, ScanFault::NoEnd] {
         let begun = Instant::now();
         scan(&desk, &[b'1'; 100], fault);
-        assert!(matches!(next(&desk), Told::Garbled), "{fault:?}");
+        assert!(matches!(desk.next_scan(), Told::Garbled), "{fault:?}");
         if fault == ScanFault::NoEnd {
             assert!(begun.elapsed() >= PART_WAIT);
             scan(&desk, b"67890", ScanFault::None);
@@ -113,7 +106,7 @@ fn a_payment_cards_stripe_is_refused_here_too() {
     let desk = desk();
     handle(&desk).arm();
     scan(&desk, b";4111111111111111=2912?", ScanFault::None);
-    assert!(matches!(next(&desk), Told::RefusedPaymentCard));
+    assert!(matches!(desk.next_scan(), Told::RefusedPaymentCard));
     scan(&desk, b"12345", ScanFault::None);
     assert_eq!(read(&desk), b"12345");
 }

@@ -1,8 +1,8 @@
 //! Stripe readers that send raw HID reports: what a swipe may and may not let through.
 
-#![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test may fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use crate::desk::Desk;
+use crate::desk::{Desk, number};
 use hal::{
     Class, Deadline, DeviceError, Event, Health,
     card::{
@@ -39,27 +39,10 @@ fn payment() -> Stripe {
     Stripe::new("B4111111111111111^DOE/JANE^2912", "4111111111111111=2912", "").unwrap()
 }
 
-fn next(desk: &Desk) -> Card {
-    match desk.next() {
-        Event::Card(event) => event,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn delivered(event: Card) -> String {
-    match event {
-        Card::Read { card, .. } => card.number.expose().to_owned(),
-        other => panic!("{other:?}"),
-    }
-}
-
 /// A swipe, which is a card that came and went, and what was told of it.
 fn swiped(desk: &Desk, stripe: &Stripe, fault: ReportFault) -> Card {
     assert!(desk.world.swipe_stripe(stripe, fault), "nobody hears of the swipe");
-    assert!(matches!(next(desk), Card::Inserted));
-    let told = next(desk);
-    assert!(matches!(next(desk), Card::Removed));
-    told
+    desk.next_swipe()
 }
 
 fn whole(desk: &Desk, stripe: &Stripe) -> Card {
@@ -72,7 +55,7 @@ fn an_armed_reader_delivers_the_number_once_from_either_direction() {
     assert_eq!(handle(&desk).kind(), Some(ReaderKind::Swipe));
     for stripe in [library(), library().backwards()] {
         handle(&desk).arm();
-        assert_eq!(delivered(whole(&desk, &stripe)), NUMBER);
+        assert_eq!(number(whole(&desk, &stripe)), NUMBER);
     }
     assert!(matches!(whole(&desk, &library()), Card::Dropped), "the gate closed with the delivery");
     assert_eq!(handle(&desk).dropped(), 1);
@@ -87,7 +70,7 @@ fn a_payment_card_is_refused_from_either_direction_and_appears_nowhere() {
         assert!(matches!(refusal, Card::RefusedPaymentCard));
         assert!(!format!("{refusal:?}").contains("4111"));
     }
-    assert_eq!(delivered(whole(&desk, &library())), NUMBER, "the gate stays armed for the right card");
+    assert_eq!(number(whole(&desk, &library())), NUMBER, "the gate stays armed for the right card");
 }
 
 #[test]
@@ -99,27 +82,27 @@ fn parity_and_checksum_errors_make_a_card_unreadable_and_never_another_number() 
         assert!(matches!(whole(&desk, &stripe), Card::Unreadable));
         assert!(matches!(whole(&desk, &stripe.backwards()), Card::Unreadable));
     }
-    assert_eq!(delivered(whole(&desk, &two())), NUMBER);
+    assert_eq!(number(whole(&desk, &two())), NUMBER);
 }
 
 #[test]
 fn the_other_track_will_do_when_one_is_damaged() {
     let desk = desk();
     handle(&desk).arm();
-    assert_eq!(delivered(whole(&desk, &library().scratched(&[12]))), NUMBER);
+    assert_eq!(number(whole(&desk, &library().scratched(&[12]))), NUMBER);
 }
 
 #[test]
 fn empty_tracks_bear_no_number_not_even_that_of_the_card_before() {
     let desk = desk();
     handle(&desk).arm();
-    assert_eq!(delivered(whole(&desk, &library())), NUMBER);
+    assert_eq!(number(whole(&desk, &library())), NUMBER);
     handle(&desk).arm();
     for stripe in [Stripe::new("", "", "").unwrap(), Stripe::new("", "", "0121234000012347==").unwrap()] {
         assert!(matches!(whole(&desk, &stripe), Card::Unreadable));
     }
     let shorter = Stripe::new("", "2123", "").unwrap();
-    assert_eq!(delivered(whole(&desk, &shorter)), "2123");
+    assert_eq!(number(whole(&desk, &shorter)), "2123");
 }
 
 #[test]
@@ -132,7 +115,7 @@ fn a_report_cut_short_or_boasting_or_noise_is_unreadable() {
     for fault in [ReportFault::Boast, ReportFault::Noise] {
         assert!(matches!(swiped(&desk, &library(), fault), Card::Unreadable), "{fault:?}");
     }
-    assert_eq!(delivered(whole(&desk, &library())), NUMBER);
+    assert_eq!(number(whole(&desk, &library())), NUMBER);
 }
 
 #[test]
@@ -144,7 +127,7 @@ fn an_unplugged_reader_loses_the_swipe_and_comes_back() {
     assert!(!desk.world.swipe_stripe(&library(), ReportFault::None));
     desk.world.plug(Class::CardReader);
     desk.until_health(&Health::Ready);
-    assert_eq!(delivered(whole(&desk, &library())), NUMBER);
+    assert_eq!(number(whole(&desk, &library())), NUMBER);
 }
 
 #[test]

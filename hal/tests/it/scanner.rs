@@ -32,16 +32,9 @@ fn text(text: &str) -> Symbol {
     Symbol::Text(text.to_owned())
 }
 
-fn next(desk: &Desk) -> Told {
-    match desk.next() {
-        Event::Scanner(event) => event,
-        other => panic!("{other:?}"),
-    }
-}
-
 /// What the next event, a delivery, says.
 fn read(desk: &Desk) -> String {
-    match next(desk) {
+    match desk.next_scan() {
         Told::Read { scan, .. } => String::from_utf8(scan.data.expose().to_vec()).unwrap(),
         other => panic!("{other:?}"),
     }
@@ -55,7 +48,7 @@ fn an_armed_scanner_delivers_once_with_symbol_source_and_separators() {
     let desk = desk("terminator = 'enter'");
     let armed = handle(&desk).arm();
     assert!(desk.world.scan(&text("]d20109506000134352\u{1d}10AB-c~\t{x}")));
-    match next(&desk) {
+    match desk.next_scan() {
         Told::Read { arming, scan } => {
             assert_eq!(arming, armed);
             assert_eq!(scan.aim.map(scanner::Aim::symbology), Some(Symbology::DataMatrix));
@@ -65,7 +58,7 @@ fn an_armed_scanner_delivers_once_with_symbol_source_and_separators() {
         other => panic!("{other:?}"),
     }
     assert!(desk.world.scan(&text("again")));
-    assert!(matches!(next(&desk), Told::Dropped), "the gate closed with the delivery");
+    assert!(matches!(desk.next_scan(), Told::Dropped), "the gate closed with the delivery");
     assert_eq!(handle(&desk).dropped(), 1);
 }
 
@@ -75,10 +68,10 @@ fn two_scans_back_to_back_are_two_and_only_the_first_is_delivered() {
     handle(&desk).arm();
     assert!(desk.world.scan(&text("first")) && desk.world.scan(&text("second")));
     assert_eq!(read(&desk), "first");
-    assert!(matches!(next(&desk), Told::Dropped));
+    assert!(matches!(desk.next_scan(), Told::Dropped));
     let second = handle(&desk).arm();
     assert!(desk.world.scan(&text("third")));
-    assert!(matches!(next(&desk), Told::Read { arming, .. } if arming == second));
+    assert!(matches!(desk.next_scan(), Told::Read { arming, .. } if arming == second));
 }
 
 #[test]
@@ -86,13 +79,13 @@ fn a_scan_nobody_asked_for_is_dropped_and_counted() {
     let desk = desk("");
     for count in 1..=2 {
         assert!(desk.world.scan(&text("12345")));
-        assert!(matches!(next(&desk), Told::Dropped));
+        assert!(matches!(desk.next_scan(), Told::Dropped));
         assert_eq!(handle(&desk).dropped(), count);
     }
     handle(&desk).arm();
     handle(&desk).disarm();
     assert!(desk.world.scan(&Symbol::Garbage));
-    assert!(matches!(next(&desk), Told::Dropped));
+    assert!(matches!(desk.next_scan(), Told::Dropped));
 }
 
 #[test]
@@ -108,7 +101,7 @@ fn a_terminator_that_was_promised_and_does_not_come_makes_the_scan_worthless() {
     let desk = desk("terminator = 'enter'");
     handle(&desk).arm();
     assert!(desk.world.scan(&Symbol::NoEnd("12345".to_owned())));
-    assert!(matches!(next(&desk), Told::Garbled));
+    assert!(matches!(desk.next_scan(), Told::Garbled));
     assert!(desk.world.scan(&text("67890")));
     assert_eq!(read(&desk), "67890", "never joined with what came before");
 }
@@ -133,7 +126,7 @@ fn garbage_is_told_as_such_and_the_gate_stays_open() {
     let desk = desk("");
     handle(&desk).arm();
     assert!(desk.world.scan(&Symbol::Garbage));
-    assert!(matches!(next(&desk), Told::Garbled));
+    assert!(matches!(desk.next_scan(), Told::Garbled));
     assert!(desk.world.scan(&text("12345")));
     assert_eq!(read(&desk), "12345");
 }
@@ -143,7 +136,7 @@ fn a_payment_card_pulled_through_a_scanner_is_refused_and_appears_nowhere() {
     let desk = desk("");
     handle(&desk).arm();
     assert!(desk.world.scan(&text("%B4111111111111111^DOE/J^2912?;4111111111111111=2912?")));
-    let refusal = next(&desk);
+    let refusal = desk.next_scan();
     assert!(matches!(refusal, Told::RefusedPaymentCard));
     assert!(!format!("{refusal:?}").contains("4111"));
     assert!(desk.world.scan(&text("12345")));
@@ -155,7 +148,7 @@ fn a_storm_of_keys_is_a_loss_and_no_text() {
     let desk = desk("");
     handle(&desk).arm();
     assert!(desk.world.key_storm(Place::Scanner, 30, 10_000));
-    assert!(matches!(next(&desk), Told::Garbled));
+    assert!(matches!(desk.next_scan(), Told::Garbled));
     // Silence ends the storm; what comes then is whole.
     assert!(desk.events.recv_timeout(Duration::from_millis(300)).is_err());
     assert!(desk.world.scan(&text("12345")));

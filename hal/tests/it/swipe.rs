@@ -1,10 +1,10 @@
 //! Stripe readers that type: what a swipe may and may not let through.
 
-#![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test may fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use crate::desk::Desk;
+use crate::desk::{Desk, number};
 use hal::{
-    Class, Event, Health,
+    Class, Health,
     card::{CardHandle, Event as Card, ReaderKind},
     sim::keyboard::Place,
 };
@@ -21,42 +21,20 @@ fn handle(desk: &Desk) -> &CardHandle {
     desk.devices.card.as_ref().unwrap()
 }
 
-fn next(desk: &Desk) -> Card {
-    match desk.next() {
-        Event::Card(event) => event,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn delivered(event: Card) -> String {
-    match event {
-        Card::Read { card, .. } => card.number.expose().to_owned(),
-        other => panic!("{other:?}"),
-    }
-}
-
-/// Every swipe is a card that came and went.
-fn between(desk: &Desk) -> Card {
-    assert!(matches!(next(desk), Card::Inserted));
-    let told = next(desk);
-    assert!(matches!(next(desk), Card::Removed));
-    told
-}
-
 #[test]
 fn an_armed_reader_delivers_the_number_once() {
     let desk = desk();
     assert_eq!(handle(&desk).kind(), Some(ReaderKind::Swipe));
     handle(&desk).arm();
     assert!(desk.world.swipe(LIBRARY));
-    assert_eq!(delivered(between(&desk)), "21234000012347");
+    assert_eq!(number(desk.next_swipe()), "21234000012347");
     assert!(desk.world.swipe(LIBRARY));
-    assert!(matches!(between(&desk), Card::Dropped));
+    assert!(matches!(desk.next_swipe(), Card::Dropped));
     assert_eq!(handle(&desk).dropped(), 1);
     // What was swiped for the screen before is gone, and read for none after.
     handle(&desk).arm();
     assert!(desk.world.swipe(";29999000000004?\r"));
-    assert_eq!(delivered(between(&desk)), "29999000000004");
+    assert_eq!(number(desk.next_swipe()), "29999000000004");
 }
 
 #[test]
@@ -64,7 +42,7 @@ fn enter_between_the_tracks_does_not_cut_the_card() {
     let desk = desk();
     handle(&desk).arm();
     assert!(desk.world.swipe("%B4111111111111111^DOE/J^2912?\r;21234000012347?\r"));
-    assert!(matches!(between(&desk), Card::RefusedPaymentCard), "both tracks are looked at");
+    assert!(matches!(desk.next_swipe(), Card::RefusedPaymentCard), "both tracks are looked at");
 }
 
 #[test]
@@ -72,12 +50,12 @@ fn a_payment_card_is_refused_and_appears_nowhere() {
     let desk = desk();
     handle(&desk).arm();
     assert!(desk.world.swipe("%B4111111111111111^DOE/JANE^2912?;4111111111111111=2912?\r"));
-    let refusal = between(&desk);
+    let refusal = desk.next_swipe();
     assert!(matches!(refusal, Card::RefusedPaymentCard));
     let said = format!("{refusal:?}");
     assert!(!said.contains("4111") && !said.contains("DOE"), "{said}");
     assert!(desk.world.swipe(LIBRARY));
-    assert_eq!(delivered(between(&desk)), "21234000012347", "the gate stays armed for the right card");
+    assert_eq!(number(desk.next_swipe()), "21234000012347", "the gate stays armed for the right card");
 }
 
 #[test]
@@ -86,7 +64,7 @@ fn a_swipe_the_kernel_lost_a_part_of_is_unreadable() {
     handle(&desk).arm();
     assert!(desk.world.swipe(";2123400"));
     assert!(desk.world.key_storm(Place::Stripe, 30, 10_000));
-    assert!(matches!(between(&desk), Card::Unreadable));
+    assert!(matches!(desk.next_swipe(), Card::Unreadable));
 }
 
 #[test]
@@ -99,7 +77,7 @@ fn a_reader_unplugged_mid_swipe_delivers_nothing_of_it() {
     desk.world.plug(Class::CardReader);
     desk.until_health(&Health::Ready);
     assert!(desk.world.swipe(";29999000000004?\r"));
-    assert_eq!(delivered(between(&desk)), "29999000000004");
+    assert_eq!(number(desk.next_swipe()), "29999000000004");
 }
 
 #[test]

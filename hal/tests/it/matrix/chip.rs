@@ -6,7 +6,7 @@
 
 use super::{
     Cell, Fault, Phase, common,
-    rig::{After, Door, End, Heard, Plan, Rig, Strike, Tap, drive},
+    rig::{After, Door, End, Heard, Plan, Rig, Strike, Tap, drive, nothing},
     run,
 };
 use hal::{
@@ -191,10 +191,6 @@ pub(super) fn ended(event: &Event) -> Option<End> {
     }
 }
 
-fn nothing() -> Strike {
-    Box::new(|| {})
-}
-
 pub(super) fn cell(fault: Fault, phase: Phase) -> Cell {
     if let Some(cell) = common(fault) {
         return cell;
@@ -240,23 +236,11 @@ pub(super) fn cell(fault: Fault, phase: Phase) -> Cell {
 fn pulled(phase: Phase, after: After) -> Cell {
     run(move || {
         let mut rig = ChipRig::new();
-        let (panel, mended, door, out) =
-            (rig.panel.clone(), rig.panel.clone(), rig.door.clone(), rig.door.clone());
-        let strike: Strike = Box::new(move || {
-            out.set(after);
-            panel.unplug();
-        });
-        let mend: Strike = Box::new(move || {
-            door.wait_allowed();
-            door.release();
-            mended.plug_in();
-        });
+        let (panel, mended) = (rig.panel.clone(), rig.panel.clone());
         let end = if matches!(phase, Phase::MidWrite | Phase::Awaiting) { End::Gone } else { End::Nothing };
-        drive(
-            &mut rig,
-            phase,
-            Plan { strike, mend, early: false, noticed: true, end, or_well: false, limit: READ },
-        );
+        let plan =
+            Plan::pulled(&rig.door, after, move || panel.unplug(), move || mended.plug_in(), end, READ);
+        drive(&mut rig, phase, plan);
     })
 }
 
@@ -277,15 +261,7 @@ fn protocol(phase: Phase, fault: Ccid, ends: End) -> Cell {
         // At this point the message of the phase is not sent yet.
         let point = if phase == Phase::Awaiting { Phase::MidWrite } else { phase };
         let strike: Strike = Box::new(move || panel.arm(at, fault));
-        let plan = Plan {
-            strike,
-            mend: nothing(),
-            early: false,
-            noticed: false,
-            end: ends,
-            or_well: false,
-            limit: READ,
-        };
+        let plan = Plan::new(strike, nothing(), ends, READ);
         drive(&mut rig, point, plan);
         assert!(!rig.panel.is_armed(), "{fault:?} did not happen");
     })

@@ -198,24 +198,21 @@ pub(super) fn cell(fault: Fault, phase: Phase) -> Cell {
 
 fn pulled(phase: Phase, after: After) {
     let mut rig = rig();
-    let (world, mended, door, out) =
-        (rig.world.clone(), rig.world.clone(), rig.door.clone(), rig.door.clone());
-    let strike: Strike = Box::new(move || {
-        out.set(after);
-        world.unplug(Class::DocumentScanner);
-    });
-    let mend: Strike = Box::new(move || {
-        door.wait_allowed();
-        door.release();
-        mended.plug(Class::DocumentScanner);
-    });
+    let (world, mended) = (rig.world.clone(), rig.world.clone());
     let end = match phase {
         Phase::MidWrite => End::Gone,
         // The page was in already.
         Phase::Awaiting => End::Well,
         Phase::Idle | Phase::Opening | Phase::Closing => End::Nothing,
     };
-    let plan = Plan { strike, mend, early: false, noticed: true, end, or_well: false, limit: SCAN };
+    let plan = Plan::pulled(
+        &rig.door,
+        after,
+        move || world.unplug(Class::DocumentScanner),
+        move || mended.plug(Class::DocumentScanner),
+        end,
+        SCAN,
+    );
     drive(&mut rig, phase, plan);
 }
 
@@ -234,14 +231,6 @@ fn stall(phase: Phase, limit: Option<Duration>) {
         Phase::MidWrite | Phase::Awaiting if limit.is_some_and(|limit| limit < SCAN) => End::Well,
         Phase::MidWrite | Phase::Awaiting => End::TimedOut,
     };
-    let plan = Plan {
-        strike,
-        mend,
-        early: false,
-        noticed: phase == Phase::Opening,
-        end,
-        or_well: false,
-        limit: SCAN,
-    };
+    let plan = Plan { noticed: phase == Phase::Opening, ..Plan::new(strike, mend, end, SCAN) };
     drive(&mut rig, phase, plan);
 }

@@ -8,7 +8,7 @@
 use super::{
     Cell, Fault, Phase, common,
     printer_tap::{LineHand, Stall, with},
-    rig::{After, Door, End, Heard, Plan, Rig, Strike, Tap, drive},
+    rig::{After, Door, End, Heard, Plan, Rig, Strike, Tap, drive, nothing},
     run,
 };
 use hal::{
@@ -202,11 +202,7 @@ fn with_raster(pattern: &[u8; 3]) -> PrinterRig {
 }
 
 fn plan(strike: Strike, mend: Strike, end: End) -> Plan {
-    Plan { strike, mend, early: false, noticed: false, end, or_well: false, limit: JOB + END }
-}
-
-fn nothing() -> Strike {
-    Box::new(|| {})
+    Plan::new(strike, mend, end, JOB + END)
 }
 
 /// What a job under way ends in when its line is lost.
@@ -281,18 +277,11 @@ pub(super) fn cell(fault: Fault, phase: Phase) -> Cell {
 fn pulled(phase: Phase, after: After) -> Cell {
     run(move || {
         let mut rig = PrinterRig::new();
-        let (panel, mended, door) = (rig.panel.clone(), rig.panel.clone(), rig.door.clone());
-        let out = rig.door.clone();
-        let strike: Strike = Box::new(move || {
-            out.set(after);
-            panel.unplug();
-        });
-        let mend: Strike = Box::new(move || {
-            door.wait_allowed();
-            door.release();
-            mended.plug_in();
-        });
-        drive(&mut rig, phase, Plan { noticed: true, ..plan(strike, mend, lost(phase)) });
+        let (panel, mended) = (rig.panel.clone(), rig.panel.clone());
+        let end = lost(phase);
+        let plan =
+            Plan::pulled(&rig.door, after, move || panel.unplug(), move || mended.plug_in(), end, JOB + END);
+        drive(&mut rig, phase, plan);
     })
 }
 

@@ -223,6 +223,40 @@ pub(super) struct Plan {
     pub(super) limit: Duration,
 }
 
+impl Plan {
+    /// Nothing is noticed, and it is mended once what was begun has ended so.
+    pub(super) fn new(strike: Strike, mend: Strike, end: End, limit: Duration) -> Self {
+        Self { strike, mend, early: false, noticed: false, end, or_well: false, limit }
+    }
+
+    /// Pulled out, which is noticed, and what becomes of it then.
+    pub(super) fn pulled(
+        door: &Door,
+        after: After,
+        unplug: impl FnOnce() + Send + 'static,
+        plug: impl FnOnce() + Send + 'static,
+        end: End,
+        limit: Duration,
+    ) -> Self {
+        let (out, door) = (door.clone(), door.clone());
+        let strike = Box::new(move || {
+            out.set(after);
+            unplug();
+        });
+        let mend = Box::new(move || {
+            door.wait_allowed();
+            door.release();
+            plug();
+        });
+        Self { noticed: true, ..Self::new(strike, mend, end, limit) }
+    }
+}
+
+/// Nothing to do.
+pub(super) fn nothing() -> Strike {
+    Box::new(|| {})
+}
+
 /// Carries out `plan` in `phase`: strikes, hears the one completion, mends, and lets the device serve again.
 pub(super) fn drive(rig: &mut dyn Rig, phase: Phase, plan: Plan) {
     let Plan { strike, mend, early, noticed, end, or_well, limit } = plan;

@@ -6,7 +6,7 @@
 
 use super::{
     Cell, Fault, Phase, chip, common,
-    rig::{After, Door, End, Heard, Plan, Rig, Strike, Tap, drive},
+    rig::{After, Door, End, Heard, Plan, Rig, Strike, Tap, drive, nothing},
     run,
 };
 use hal::{
@@ -138,7 +138,7 @@ pub(super) fn cell(fault: Fault, phase: Phase) -> Cell {
             let mut rig = rig();
             let world = rig.world.clone();
             let strike: Strike = Box::new(move || world.pull_card());
-            drive(&mut rig, Phase::Awaiting, plan(strike, Box::new(|| {}), End::Torn));
+            drive(&mut rig, Phase::Awaiting, Plan::new(strike, nothing(), End::Torn, READ));
         }),
         Fault::MuteCard if phase == Phase::Idle => run(wrong_way_round),
         Fault::MuteCard => Cell::Na("a stripe that shows its back is seen when the card comes"),
@@ -156,25 +156,19 @@ pub(super) fn cell(fault: Fault, phase: Phase) -> Cell {
     }
 }
 
-fn plan(strike: Strike, mend: Strike, end: End) -> Plan {
-    Plan { strike, mend, early: false, noticed: false, end, or_well: false, limit: READ }
-}
-
 fn pulled(phase: Phase, after: After) {
     let mut rig = rig();
-    let (world, mended, door, out) =
-        (rig.world.clone(), rig.world.clone(), rig.door.clone(), rig.door.clone());
-    let strike: Strike = Box::new(move || {
-        out.set(after);
-        world.unplug(Class::CardReader);
-    });
-    let mend: Strike = Box::new(move || {
-        door.wait_allowed();
-        door.release();
-        mended.plug(Class::CardReader);
-    });
+    let (world, mended) = (rig.world.clone(), rig.world.clone());
     let end = if phase == Phase::Awaiting { End::Gone } else { End::Nothing };
-    drive(&mut rig, phase, Plan { noticed: true, ..plan(strike, mend, end) });
+    let plan = Plan::pulled(
+        &rig.door,
+        after,
+        move || world.unplug(Class::CardReader),
+        move || mended.plug(Class::CardReader),
+        end,
+        READ,
+    );
+    drive(&mut rig, phase, plan);
 }
 
 /// The head gives nothing more for so long.
@@ -192,7 +186,7 @@ fn held(limit: Option<Duration>) {
     });
     let mend: Strike = Box::new(move || released.hold_card_read(false));
     let end = if limit.is_some() { End::Well } else { End::Unreadable };
-    drive(&mut rig, Phase::Awaiting, plan(strike, mend, end));
+    drive(&mut rig, Phase::Awaiting, Plan::new(strike, mend, end, READ));
 }
 
 fn wrong_way_round() {

@@ -6,7 +6,7 @@
 
 use super::{
     Cell, Fault, Phase, common,
-    rig::{After, Door, End, Heard, Plan, Rig, Strike, Tap, drive},
+    rig::{After, Door, End, Heard, Plan, Rig, Tap, drive},
     run,
 };
 use hal::{
@@ -250,28 +250,22 @@ fn cell(what: What, fault: Fault, phase: Phase) -> Cell {
 
 fn pulled(what: What, phase: Phase, after: After) {
     let mut rig = TypedRig::new(what);
-    let (world, mended, door, out) =
-        (rig.world.clone(), rig.world.clone(), rig.door.clone(), rig.door.clone());
-    let strike: Strike = Box::new(move || {
-        out.set(after);
-        world.unplug(what.class());
-    });
-    let mend: Strike = Box::new(move || {
-        door.wait_allowed();
-        door.release();
-        mended.plug(what.class());
-    });
+    let (world, mended) = (rig.world.clone(), rig.world.clone());
     let end = match (phase, what) {
         (Phase::MidWrite, What::Barcode) => End::Gone,
         (Phase::MidWrite, What::Keypad) => End::Cancelled,
         (Phase::Closing, What::Keypad) => End::Cancelled,
         (Phase::Idle | Phase::Opening | Phase::Awaiting | Phase::Closing, _) => End::Nothing,
     };
-    drive(
-        &mut rig,
-        phase,
-        Plan { strike, mend, early: false, noticed: true, end, or_well: false, limit: TOLD },
+    let plan = Plan::pulled(
+        &rig.door,
+        after,
+        move || world.unplug(what.class()),
+        move || mended.plug(what.class()),
+        end,
+        TOLD,
     );
+    drive(&mut rig, phase, plan);
 }
 
 /// Keys that type nothing among the digits: no scan, and the next one is whole.
