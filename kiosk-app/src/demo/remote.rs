@@ -125,19 +125,22 @@ fn touch(app: &Weak<App>, world: &World, fits: impl Fn(&str) -> bool + Clone + S
         on_screen(app, move |app| Ok(place_of(app, &fits)))
     })
     .with_context(|| format!("no such control; there was: {}", seen(app)))?;
-    let before = on_screen(app, |_| Ok(engine::touches()))?;
-    anyhow::ensure!(world.touch(x, y), "the finger is on the glass already");
-    until(|| on_screen(app, move |_| Ok((engine::touches() > before).then_some(()))))
-        .context("the touch got lost")
+    until_handled(app, "the touch", || world.touch(x, y))
 }
 
 /// Presses a key of the keypad and waits until the shell handled it.
 fn press_key(app: &Weak<App>, world: &World, name: &str) -> Result<()> {
     let key = NavKey::named(name).context("no such key")?;
     let code = KeyMap::named("arrows")?.codes(key).next().context("the keypad has no such key")?;
-    let before = on_screen(app, |_| Ok(engine::keys()))?;
-    anyhow::ensure!(world.tap(code), "the keypad takes no key");
-    until(|| on_screen(app, move |_| Ok((engine::keys() > before).then_some(())))).context("the key got lost")
+    until_handled(app, "the key", || world.tap(code))
+}
+
+/// Lets the hand do something and waits until the shell handled it.
+fn until_handled(app: &Weak<App>, what: &str, hand: impl Fn() -> bool) -> Result<()> {
+    let before = on_screen(app, |_| Ok(engine::lifted()))?;
+    anyhow::ensure!(hand(), "{what} is not taken");
+    until(|| on_screen(app, move |_| Ok((engine::lifted() > before).then_some(()))))
+        .with_context(|| format!("{what} got lost"))
 }
 
 /// The middle of the control whose label fits, as a share of the screen.

@@ -50,10 +50,8 @@ pub(super) struct Engine {
     scanner: Option<Arming>,
     /// The receipt of the running session, in words.
     paper: Option<Paper>,
-    /// Touches that were lifted again and are handled.
-    touches: u64,
-    /// Keys of the keypad that came up again and are handled.
-    keys: u64,
+    /// Fingers lifted from the glass or from the keypad's keys, and handled.
+    lifted: u64,
 }
 
 /// Random bytes from the operating system.
@@ -163,7 +161,7 @@ fn hear_device(event: hal::Event) {
             }
             match event.kind {
                 Kind::Down => post(Event::Activity),
-                Kind::Up | Kind::Cancel => with(|engine| engine.touches += 1),
+                Kind::Up | Kind::Cancel => with(|engine| engine.lifted += 1),
                 Kind::Move => {}
             }
         }
@@ -179,7 +177,7 @@ fn hear_device(event: hal::Event) {
                 super::keypad::dispatch(app.window(), event, in_session).into_iter().for_each(post);
             }
             if event.kind == hal::keypad::Kind::Release {
-                with(|engine| engine.keys += 1);
+                with(|engine| engine.lifted += 1);
             }
         }
     }
@@ -195,20 +193,12 @@ pub(super) fn hear_agent(event: line::Event) {
     let _ = slint::invoke_from_event_loop(move || post(event));
 }
 
-/// How many touches were handled so far.
+/// How many touches and keys of the keypad were handled so far.
 #[cfg(feature = "demo")]
-pub(crate) fn touches() -> u64 {
-    let mut touches = 0;
-    with(|engine| touches = engine.touches);
-    touches
-}
-
-/// How many keys of the keypad were handled so far.
-#[cfg(feature = "demo")]
-pub(crate) fn keys() -> u64 {
-    let mut keys = 0;
-    with(|engine| keys = engine.keys);
-    keys
+pub(crate) fn lifted() -> u64 {
+    let mut lifted = 0;
+    with(|engine| lifted = engine.lifted);
+    lifted
 }
 
 /// The receipt of the running session, if one was printed.
@@ -243,8 +233,7 @@ impl Engine {
             jobs: 0,
             scanner: None,
             paper: None,
-            touches: 0,
-            keys: 0,
+            lifted: 0,
         }
     }
 
