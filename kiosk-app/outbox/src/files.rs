@@ -27,7 +27,7 @@ use crate::{
     },
     state::{
         State,
-        kv::{KvError, Tree, for_each},
+        kv::{KvError, Tree},
         rows::{Kept, Waits, from_row},
     },
 };
@@ -200,7 +200,7 @@ impl Committer {
 /// The attachments of settled envelopes that are still remembered.
 fn settled(state: &State) -> Result<BTreeSet<[u8; 32]>, KvError> {
     let mut settled = BTreeSet::new();
-    for_each(state.kv(), Tree::Receipts, |_, row| {
+    state.kv().for_each(Tree::Receipts, &mut |_, row| {
         let row: Kept = from_row(Tree::Receipts, row)?;
         settled.extend(row.facts.file.map(|file| file.sha256));
         Ok(())

@@ -20,7 +20,7 @@ use crate::{
     state::{
         Known, State,
         home::DAMAGED,
-        kv::{Kv, KvError, Tree, for_each},
+        kv::{Kv, KvError, Tree},
         rows::{Dead, Row, Tries, Waits, from_row, to_number},
         sled_kv::SledKv,
     },
@@ -298,7 +298,7 @@ impl Reading {
     /// Rows in memory: neither reading nor decoding them fails.
     fn rows<T: Row>(&self, tree: Tree) -> Vec<T> {
         let mut rows = Vec::new();
-        let read = for_each(self.state.kv(), tree, |_, row| {
+        let read = self.state.kv().for_each(tree, &mut |_, row| {
             rows.push(from_row(tree, row)?);
             Ok(())
         });
@@ -378,7 +378,7 @@ fn tries(dir: &Path) -> Option<BTreeMap<u64, u32>> {
     let read = copy_flat(&from, &copy).and_then(|()| {
         let sled = SledKv::open(&copy).ok()?;
         let mut tries = BTreeMap::new();
-        let read = for_each(&sled, Tree::Tries, |key, row| {
+        let read = sled.for_each(Tree::Tries, &mut |key, row| {
             tries.insert(to_number(Tree::Tries, key)?, Tries::from_bytes(row)?.attempts);
             Ok(())
         });

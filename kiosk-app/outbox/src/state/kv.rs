@@ -103,15 +103,6 @@ pub(crate) trait Kv: Send {
     fn is_on_disk(&self) -> bool;
 }
 
-/// [`Kv::for_each`] for a closure.
-pub(crate) fn for_each(
-    kv: &dyn Kv,
-    tree: Tree,
-    mut each: impl FnMut(&[u8], &[u8]) -> Result<(), KvError>,
-) -> Result<(), KvError> {
-    kv.for_each(tree, &mut each)
-}
-
 /// Trees in memory. Keys have the length of their tree, so that a hundred thousand rows take 30 MB and not 90.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
