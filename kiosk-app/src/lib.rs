@@ -20,3 +20,4 @@ pub mod hal_cli;
 pub mod outbox_cli;
 pub mod screen;
 pub mod shell;
+pub mod stamp;

@@ -84,7 +84,7 @@ struct Way<'a> {
 impl Way<'_> {
     fn carry(&mut self, envelope: &Envelope, origin: &str) -> Result<Carried, StartError> {
         let id = envelope.id;
-        if has_receipt(self.dir, envelope, self.uplink.receipts()) {
+        if good_receipt(self.dir, envelope, self.uplink.receipts()).is_some() {
             return Ok(Carried::Delivered);
         }
         if self.blocked {
@@ -109,9 +109,10 @@ impl Way<'_> {
     }
 }
 
-fn has_receipt(dir: &Path, envelope: &Envelope, receipts: &ReceiptVerifier) -> bool {
-    let receipt = folder::receipt(dir, envelope.id);
-    receipt.is_some_and(|receipt| receipts.verify(&receipt, envelope.id, &envelope.sealed).is_ok())
+/// The receipt in the folder that verifies for these very bytes.
+fn good_receipt(dir: &Path, envelope: &Envelope, receipts: &ReceiptVerifier) -> Option<Vec<u8>> {
+    let receipt = folder::receipt(dir, envelope.id)?;
+    receipts.verify(&receipt, envelope.id, &envelope.sealed).is_ok().then_some(receipt)
 }
 
 /// Settles what waits here and has a receipt in the folder.
@@ -130,9 +131,7 @@ fn settle(
     };
     let mut proven: Vec<(EnvelopeId, Vec<u8>)> = Vec::new();
     let keep = |_, envelope: Envelope| {
-        if has_receipt(dir, &envelope, receipts) {
-            proven.extend(folder::receipt(dir, envelope.id).map(|receipt| (envelope.id, receipt)));
-        }
+        proven.extend(good_receipt(dir, &envelope, receipts).map(|receipt| (envelope.id, receipt)));
         Ok(())
     };
     reading.envelopes(keep).map_err(wrong)?;

@@ -20,15 +20,17 @@ mod deliver;
 mod export;
 mod folder;
 
-use crate::config::{AgentConfig, StartError, load};
+use crate::{
+    config::{AgentConfig, StartError, load},
+    stamp,
+};
 use clap::{Args, Subcommand};
-use kiosk_core::wire::{ClockQuality, Stamp};
+use kiosk_core::wire::Stamp;
 use kiosk_outbox::{Entry, Loss, OpenError, Overview, Reading, Verified, WaitsFor};
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    time::SystemTime,
 };
 
 /// What a technician may ask.
@@ -237,10 +239,7 @@ fn age(made_ms: u64, now_ms: u64) -> String {
 
 /// The unit's clock, and how far to trust it.
 fn now(config: &AgentConfig) -> Stamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let proven = config.clock_proof.as_ref().is_none_or(|file| file.exists());
-    let clock = if proven { ClockQuality::Synced } else { ClockQuality::Unsynced };
-    Stamp { unix_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), clock }
+    stamp::now(config.clock_proof.as_deref())
 }
 
 #[cfg(test)]

@@ -4,15 +4,15 @@
 //! that the system's clock is to be believed; the offset is that of the moment it is asked for.
 //! Never: sets a clock.
 
-use crate::config::{ShellConfig, StartError};
-use jiff::{Timestamp, tz::TimeZone};
-use kiosk_core::{
-    kiosk::Now,
-    wire::{ClockQuality, Stamp},
+use crate::{
+    config::{ShellConfig, StartError},
+    stamp,
 };
+use jiff::{Timestamp, tz::TimeZone};
+use kiosk_core::kiosk::Now;
 use std::{
     path::{Path, PathBuf},
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 /// The kiosk's clock.
@@ -38,11 +38,8 @@ impl Clock {
     /// Now, on every clock.
     pub(super) fn now(&self) -> Now {
         let mono = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let unix_ms = u64::try_from(since.as_millis()).unwrap_or_default();
-        let proven = self.proof.as_ref().is_none_or(|file| file.exists());
-        let clock = if proven { ClockQuality::Synced } else { ClockQuality::Unsynced };
-        Now { mono, stamp: Stamp { unix_ms, clock }, offset_minutes: self.offset_minutes(unix_ms) }
+        let stamp = stamp::now(self.proof.as_deref());
+        Now { mono, stamp, offset_minutes: self.offset_minutes(stamp.unix_ms) }
     }
 
     /// Minutes east of UTC at `unix_ms`.
@@ -56,6 +53,7 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kiosk_core::wire::ClockQuality;
 
     fn clock(zone: &str, proof: Option<PathBuf>) -> Clock {
         Clock { started: Instant::now(), zone: TimeZone::posix(zone).unwrap(), proof }
