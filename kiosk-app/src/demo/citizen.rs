@@ -320,9 +320,10 @@ impl Citizen<'_> {
     /// Without touching anything: the keypad's keys, and the receipt under the scanner.
     fn look_up_by_keys(&mut self, claim: &str) -> Result<()> {
         self.see("Your answers were deleted from this screen")?;
-        self.stage.ask(&Do::Key("select".into()))?;
+        self.press("select")?;
         self.see_text("Français")?;
         self.walk_to("Français")?;
+        self.walk_there_and_back()?;
         let lookup = self.words.say("Check something you sent")?.to_owned();
         self.walk_to(&lookup)?;
         self.see("Or hold the square on your receipt under the scanner.")?;
@@ -337,13 +338,40 @@ impl Citizen<'_> {
         self.see("Your answers were deleted from this screen")
     }
 
+    /// Up undoes down; right goes on from a service's first page, left goes back.
+    fn walk_there_and_back(&mut self) -> Result<()> {
+        let services = self.words.say("What do you want to do?")?.to_owned();
+        self.see_text(&services)?;
+        let first = self.press("down")?;
+        ensure!(self.press("down")? != first, "down goes nowhere");
+        ensure!(self.press("up")? == first, "up does not undo down");
+        self.walk_to("Signaler un problème dans la rue")?;
+        self.see("Start")?;
+        self.press("right")?;
+        self.see_text("De quel problème s’agit-il ?")?;
+        self.press("left")?;
+        self.see("Start")?;
+        self.press("left")?;
+        self.see_text(&services)
+    }
+
+    /// Presses a key of the keypad; what has the focus then.
+    fn press(&mut self, key: &str) -> Result<String> {
+        self.stage.ask(&Do::Key(key.to_owned()))?;
+        match self.stage.ask(&Do::Focused)? {
+            Done::Focused(on) => Ok(on),
+            other @ (Done::Yes | Done::Labels(_) | Done::Bytes(_) | Done::No(_)) => {
+                anyhow::bail!("the shell answered {other:?}")
+            }
+        }
+    }
+
     /// Goes down with the keypad until this control has the focus, and selects it.
     fn walk_to(&mut self, label: &str) -> Result<()> {
         for _ in 0..KEYS_MAX {
-            self.stage.ask(&Do::Key("down".into()))?;
-            if matches!(self.stage.ask(&Do::Focused)?, Done::Focused(on) if on == label) {
+            if self.press("down")? == label {
                 self.transcript.note("walks to", &label)?;
-                return self.stage.ask(&Do::Key("select".into())).map(|_| ());
+                return self.press("select").map(|_| ());
             }
         }
         anyhow::bail!("no key leads to '{label}'")

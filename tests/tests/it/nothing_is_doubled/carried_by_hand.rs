@@ -159,6 +159,36 @@ fn what_is_wrong_with_a_stick_is_one_line_and_nothing_is_touched() {
 }
 
 #[test]
+fn what_was_damaged_is_listed_with_its_reason() {
+    let place = Place::new();
+    let (good, damaged) = (place.envelope(1, 100), place.envelope(2, LARGE));
+    place.save("unit-a", &[good.clone(), damaged.clone()]);
+    let a = place.unit("unit-a", true);
+    assert_eq!(last(&["list", "--losses", "--config", &a]), ("list: losses 0".to_owned(), Some(0)));
+    let files = place.state("unit-a").join("files");
+    let file = fs::read_dir(&files).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[1000] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let agent = place.agent(&a);
+    until_empty(&a);
+    agent.stop();
+    assert_eq!(place.effects.seen(), [(good.id.to_string(), 1)].into());
+    let listed = outbox(&["list", "--losses", "--config", &a]);
+    assert_eq!((listed.last_line(), listed.code), ("list: losses 2", Some(0)));
+    // The bytes that were set aside, and the envelope that waits for a person.
+    let of = |what: &str| listed.stdout.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(
+        (of("  mismatch  age "), of(&format!("{}  damaged  ", damaged.id))),
+        (1, 1),
+        "{}",
+        listed.stdout
+    );
+    let listed = outbox(&["list", "--config", &a]);
+    assert!(listed.stdout.contains("needs staff (damaged)"), "{}", listed.stdout);
+}
+
+#[test]
 fn an_export_that_a_foreign_authority_signed_stores_nothing() {
     let (place, elsewhere) = (Place::new(), Place::new());
     elsewhere.save("unit-a", &[elsewhere.envelope(1, 100)]);
