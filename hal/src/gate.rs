@@ -13,7 +13,10 @@ use crate::{
     input::now_us,
     keeper::{Stop, lock},
 };
-use std::sync::{Arc, Mutex};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 /// One opening of the gate; later ones are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,11 +26,34 @@ pub struct Arming(u64);
 /// wait.
 pub type Canceller = Arc<dyn Fn() + Send + Sync>;
 
+/// What ends the wait of the device that is open now, if one is.
+#[derive(Default)]
+pub(crate) struct Alarm(Mutex<Option<Canceller>>);
+
+impl Alarm {
+    pub(crate) fn attach(&self, canceller: Option<Canceller>) {
+        *lock(&self.0) = canceller;
+    }
+
+    pub(crate) fn ring(&self) {
+        let canceller = lock(&self.0).clone();
+        if let Some(cancel) = canceller {
+            cancel();
+        }
+    }
+}
+
+impl fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Alarm").field(&lock(&self.0).is_some()).finish()
+    }
+}
+
 /// What a device's handle and its thread share.
 #[derive(Default)]
 pub(crate) struct Gate {
     state: Mutex<State>,
-    canceller: Mutex<Option<Canceller>>,
+    alarm: Alarm,
     pub(crate) stop: Stop,
 }
 
@@ -88,14 +114,11 @@ impl Gate {
 
     /// What ends the wait of the device that is open now.
     pub(crate) fn attach(&self, canceller: Option<Canceller>) {
-        *lock(&self.canceller) = canceller;
+        self.alarm.attach(canceller);
     }
 
     pub(crate) fn wake(&self) {
-        let canceller = lock(&self.canceller).clone();
-        if let Some(cancel) = canceller {
-            cancel();
-        }
+        self.alarm.ring();
     }
 }
 

@@ -5,8 +5,8 @@
 
 use super::{Document, DocumentScanner, Event, ScanError, ScanId, Sheet};
 use crate::{
-    card::Canceller,
     device::{self, Class, Deadline, DeviceError, EventSink, Health},
+    gate::Alarm,
     keeper::{Backoff, HealthLine, Kept, Stop, Worker, keep, lock},
 };
 use std::{
@@ -29,7 +29,7 @@ const STATUS_WAIT: Duration = Duration::from_secs(1);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    canceller: Mutex<Option<Canceller>>,
+    alarm: Alarm,
     stop: Stop,
 }
 
@@ -49,13 +49,6 @@ impl Default for State {
 }
 
 impl Shared {
-    fn wake(&self) {
-        let canceller = lock(&self.canceller).clone();
-        if let Some(cancel) = canceller {
-            cancel();
-        }
-    }
-
     fn take_wanted(&self) -> Option<ScanId> {
         lock(&self.state).wanted.take()
     }
@@ -85,7 +78,7 @@ impl DocumentHandle {
             }
             (state.busy, state.wanted) = (true, Some(id));
         }
-        self.shared.wake();
+        self.shared.alarm.ring();
         Ok(())
     }
 
@@ -107,7 +100,7 @@ pub fn spawn(
     let heard = sink.clone();
     let thread = Thread { shared: inside, sink: heard, line, told: Sheet::Absent };
     let body = move || keep(thread, open);
-    let worker = Worker::spawn("hal-document", stop, move || woken.wake(), body).inspect_err(|error| {
+    let worker = Worker::spawn("hal-document", stop, move || woken.alarm.ring(), body).inspect_err(|error| {
         tracing::error!(%error, "no thread for the document scanner");
         HealthLine::new(Class::DocumentScanner, sink).set(Health::Faulted("E-DOC-THREAD"));
     });
@@ -136,9 +129,9 @@ impl Kept<dyn DocumentScanner> for Thread {
         mut scanner: Box<dyn DocumentScanner>,
         backoff: &mut Backoff,
     ) -> Result<(), DeviceError> {
-        *lock(&self.shared.canceller) = scanner.canceller();
+        self.shared.alarm.attach(scanner.canceller());
         let ended = self.serve(scanner.as_mut(), backoff);
-        *lock(&self.shared.canceller) = None;
+        self.shared.alarm.attach(None);
         self.lost();
         ended
     }

@@ -85,7 +85,7 @@ impl Grabbed {
 
     /// Waits for the device, for `ended`, or until `deadline`.
     pub(crate) fn wait(&self, ended: impl AsFd, deadline: Option<Deadline>) -> Result<(), DeviceError> {
-        wake::wait(&self.device, ended, deadline)
+        wake::wait(&self.device, ended, deadline).map(drop)
     }
 
     /// What the kernel has; nothing when nothing is there.

@@ -2,7 +2,11 @@
 //!
 //! Promises: a wake-up while nothing waits ends the next wait. Never: polls.
 
-use crate::device::{Deadline, DeviceError};
+use crate::{
+    device::{Deadline, DeviceError},
+    gate::Canceller,
+    transport::Sign,
+};
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
     io::Errno,
@@ -14,7 +18,7 @@ use std::{
 };
 
 /// Ends a wait from any thread. Clones wake the same.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Waker(Arc<OwnedFd>);
 
 impl Waker {
@@ -25,6 +29,11 @@ impl Waker {
     pub(crate) fn wake(&self) {
         // It can only fail when the counter is full, and then it is awake.
         let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
+    }
+
+    pub(crate) fn canceller(&self) -> Canceller {
+        let waker = self.clone();
+        Arc::new(move || waker.wake())
     }
 
     /// Takes the wake-up; whether there was one.
@@ -39,13 +48,13 @@ impl AsFd for Waker {
     }
 }
 
-/// Waits until `device` can be read or is gone, until `wake` can be read, or until `deadline`. Without a
-/// deadline `wake` is the only other end, by design.
+/// Waits until `device` can be read or is gone, until `wake` can be read, or until `deadline`; whether it is
+/// the device. Without a deadline `wake` is the only other end, by design.
 pub(crate) fn wait(
     device: impl AsFd,
     wake: impl AsFd,
     deadline: Option<Deadline>,
-) -> Result<(), DeviceError> {
+) -> Result<bool, DeviceError> {
     wait_any(&[device.as_fd()], wake, deadline)
 }
 
@@ -54,13 +63,29 @@ pub(crate) fn wait_any(
     devices: &[BorrowedFd<'_>],
     wake: impl AsFd,
     deadline: Option<Deadline>,
-) -> Result<(), DeviceError> {
+) -> Result<bool, DeviceError> {
     let fds = devices.iter().copied().chain([wake.as_fd()]);
     let mut fds: Vec<_> = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
     let limit = deadline.and_then(|deadline| Timespec::try_from(deadline.left()).ok());
     match poll(&mut fds, limit.as_ref()) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Ok(_) => Ok(fds.iter().take(devices.len()).any(|device| !device.revents().is_empty())),
+        Err(Errno::INTR) => Ok(false),
         Err(error) => Err(DeviceError::Gone(error.to_string())),
+    }
+}
+
+/// The same for a line, and what ended the wait.
+pub(crate) fn sign(line: impl AsFd, waker: &Waker, deadline: Deadline) -> Result<Sign, DeviceError> {
+    loop {
+        if wait(&line, waker, Some(deadline))? {
+            return Ok(Sign::Readable);
+        }
+        if waker.take() {
+            return Ok(Sign::Cancelled);
+        }
+        if deadline.passed() {
+            return Ok(Sign::Nothing);
+        }
     }
 }
 
@@ -79,5 +104,19 @@ mod tests {
         assert!(waker.take() && !waker.take());
         wait(&silent, &waker, Some(Deadline::after(Duration::from_millis(20)))).unwrap();
         assert!(begun.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_line_is_told_from_a_wake_up_and_from_silence() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let (waker, soon) = (Waker::new().unwrap(), Deadline::after(Duration::from_secs(5)));
+        assert_eq!(sign(&reader, &waker, Deadline::after(Duration::ZERO)).unwrap(), Sign::Nothing);
+        let cancel = waker.canceller();
+        let thread = std::thread::spawn(move || cancel());
+        assert_eq!(sign(&reader, &waker, soon).unwrap(), Sign::Cancelled);
+        thread.join().unwrap();
+        // What hangs up is to be read too: the read says so.
+        drop(writer);
+        assert_eq!(sign(&reader, &waker, soon).unwrap(), Sign::Readable);
     }
 }

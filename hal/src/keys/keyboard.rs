@@ -22,7 +22,6 @@ use std::{
     io::Error,
     os::fd::AsFd as _,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 use zeroize::Zeroizing;
 
@@ -114,8 +113,7 @@ impl KeySource for Keyboard {
     }
 
     fn canceller(&self) -> Option<Canceller> {
-        let waker = self.waker.clone();
-        Some(Arc::new(move || waker.wake()))
+        Some(self.waker.canceller())
     }
 }
 

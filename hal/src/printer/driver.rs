@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     device::{Deadline, DeviceError},
+    gate::Canceller,
     transport::Transport,
 };
 use std::time::Duration;
@@ -146,15 +147,23 @@ impl EscPos {
         self.link.status
     }
 
-    /// Waits for what the printer says by itself; whether the status changed.
+    /// Waits for what the printer says by itself, or for [`Self::canceller`]; whether the status changed. Asks
+    /// nothing meanwhile, neither the printer nor the line.
     ///
     /// # Errors
     /// As the line has it.
     pub fn listen(&mut self, deadline: Deadline) -> Result<bool, DeviceError> {
         let before = self.link.status;
-        let heard = self.link.next(deadline);
+        let heard = self.link.listen(deadline);
         self.ended |= heard.is_err();
         heard.map(|_| self.link.status != before)
+    }
+
+    /// Ends [`Self::listen`] from any thread; a call made while nothing listens ends the next one. A write-only
+    /// line has none.
+    #[must_use]
+    pub fn canceller(&self) -> Option<Canceller> {
+        self.link.canceller()
     }
 
     /// Asks how the printer is and switches automatic status on again: a printer that was switched off

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     device::{Deadline, DeviceError},
-    transport::Transport,
+    gate::Canceller,
+    transport::{Sign, Transport},
 };
 use std::{collections::VecDeque, time::Duration};
 
@@ -104,6 +105,22 @@ impl Link {
             self.parser.feed(buffer.get(..count).unwrap_or_default(), &mut replies);
             self.waiting.extend(replies);
         }
+    }
+
+    /// As [`Self::next`], but [`Self::canceller`] ends it too.
+    pub(super) fn listen(&mut self, deadline: Deadline) -> Result<Option<Reply>, DeviceError> {
+        if self.waiting.is_empty() {
+            match self.transport.wait(deadline)? {
+                Sign::Readable => {}
+                Sign::Nothing | Sign::Cancelled => return Ok(None),
+            }
+        }
+        self.next(Deadline::after(Duration::ZERO))
+    }
+
+    /// Ends [`Self::listen`] from any thread, or the next one; a write-only line has none.
+    pub(super) fn canceller(&self) -> Option<Canceller> {
+        self.transport.canceller()
     }
 
     fn take_in(&mut self, reply: &Reply) -> Result<(), DeviceError> {

@@ -59,6 +59,12 @@ impl EscPos {
         Ok(())
     }
 
+    /// When to look at the presenter next, if a receipt is shown.
+    #[must_use]
+    pub fn attend_at(&self) -> Option<Deadline> {
+        self.shown.look
+    }
+
     /// A job is on paper: its receipt is on its way to the mouth.
     pub(super) fn shows(&mut self) {
         if let Some(presenter) = self.profile.presenter {

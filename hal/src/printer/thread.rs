@@ -7,9 +7,10 @@
 //!    |                 | gone: absent; else after `attempts`: faulted, still trying slowly
 //!    +-----------------+
 //! ```
-//! Idle listens for automatic status in slices of [`Limits::idle_listen`], so that a job starts at once
-//! and no question is asked; every [`Limits::idle_ask`] it asks, because a printer that was switched
-//! off and on says nothing by itself any more.
+//! Idle waits for automatic status; a new job and the handle's end call it off, so both are seen at once. It
+//! wakes for nothing else but every [`Limits::idle_ask`], when it asks, because a printer that was switched
+//! off and on says nothing by itself any more; while a receipt is shown, to look at it; and while a sink is
+//! full, every [`Limits::room`], because a channel does not tell when it has room.
 //!
 //! Promises: one job at a time; exactly one [`Event::Done`] for each accepted job; a job is never begun
 //! twice; a job whose id was begun before is refused unless it is marked as a copy, for the last
@@ -22,6 +23,7 @@ use super::{
 };
 use crate::{
     device::{self, Class, Deadline, DeviceError, EventSink, Health},
+    gate::Alarm,
     transport::Transport,
 };
 use std::{
@@ -49,10 +51,10 @@ pub struct Limits {
     pub attempts: u32,
     /// The wait once it is faulted.
     pub retry_faulted: Duration,
-    /// One slice of listening while idle: the longest a job waits to begin.
-    pub idle_listen: Duration,
     /// Between two questions while idle.
     pub idle_ask: Duration,
+    /// Between two tries to tell a sink that is full.
+    pub room: Duration,
 }
 
 impl Default for Limits {
@@ -64,8 +66,8 @@ impl Default for Limits {
             retry_most: Duration::from_secs(2),
             attempts: 5,
             retry_faulted: Duration::from_secs(15),
-            idle_listen: Duration::from_millis(100),
             idle_ask: Duration::from_secs(30),
+            room: Duration::from_millis(100),
         }
     }
 }
@@ -94,6 +96,8 @@ struct Shared {
     cancelled: Mutex<Option<JobId>>,
     busy: AtomicBool,
     stop: AtomicBool,
+    /// Ends the wait of the line that is open now.
+    alarm: Alarm,
 }
 
 impl Shared {
@@ -162,7 +166,9 @@ impl PrinterHandle {
                 TrySendError::Full(_) => DeviceError::Busy,
                 TrySendError::Disconnected(_) => DeviceError::Gone("the printer's thread ended".to_owned()),
             }
-        })
+        })?;
+        self.shared.alarm.ring();
+        Ok(())
     }
 
     /// The last known status.
@@ -180,6 +186,7 @@ impl PrinterHandle {
 impl Drop for PrinterHandle {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
+        self.shared.alarm.ring();
     }
 }
 
@@ -297,7 +304,7 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
         }
         let farewell = Deadline::after(FAREWELL_LIMIT);
         while !self.tell(Teller::flush) && !farewell.passed() {
-            std::thread::park_timeout(self.limits.idle_listen);
+            std::thread::park_timeout(self.limits.room);
         }
     }
 
@@ -311,20 +318,31 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
     }
 
     fn serve(&mut self, mut printer: EscPos) -> Left {
+        self.shared.alarm.attach(printer.canceller());
+        let left = self.attend(&mut printer);
+        self.shared.alarm.attach(None);
+        left
+    }
+
+    fn attend(&mut self, printer: &mut EscPos) -> Left {
         let mut ask_at = Deadline::after(self.limits.idle_ask);
         loop {
-            self.tell(|teller| teller.status(printer.last_status()));
-            match self.next_job(!printer.answers()) {
+            let told = self.tell(|teller| {
+                teller.status(printer.last_status());
+                teller.flush()
+            });
+            let wake_at = printer.attend_at().map_or(ask_at, |look| look.min(ask_at));
+            let wake_at = if told { wake_at } else { wake_at.at_most(self.limits.room) };
+            match self.next_job((!printer.answers()).then_some(wake_at)) {
                 Ok(Some(print)) => {
-                    self.print(&mut printer, print);
+                    self.print(printer, print);
                     if printer.has_ended() {
                         let lost = DeviceError::Gone("the line was lost during a job".to_owned());
                         return if printer.answers() { Left::Lost(lost) } else { Left::Reopen };
                     }
                 }
                 Ok(None) if printer.answers() => {
-                    let heard = printer.listen(Deadline::after(self.limits.idle_listen));
-                    if let Err(error) = heard {
+                    if let Err(error) = printer.listen(wake_at) {
                         return Left::Lost(error);
                     }
                 }
@@ -344,16 +362,19 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
     }
 
     /// The next job; a line that cannot be listened to waits here.
-    fn next_job(&self, wait: bool) -> Result<Option<Print>, Ended> {
-        if wait {
-            return match self.jobs.recv_timeout(self.limits.idle_listen) {
+    fn next_job(&self, wait: Option<Deadline>) -> Result<Option<Print>, Ended> {
+        if let Some(deadline) = wait {
+            return match self.jobs.recv_timeout(deadline.left()) {
                 Ok(print) => Ok(Some(print)),
                 Err(RecvTimeoutError::Timeout) => Ok(None),
                 Err(RecvTimeoutError::Disconnected) => Err(Ended),
             };
         }
+        // Before the look: whoever drops the handle rings before its end of the channel is gone.
+        let stopped = self.shared.stop.load(Ordering::Acquire);
         match self.jobs.try_recv() {
             Ok(print) => Ok(Some(print)),
+            Err(TryRecvError::Empty) if stopped => Err(Ended),
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => Err(Ended),
         }
@@ -395,7 +416,7 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
     fn wait_down(&self, wait: Duration, error: &DeviceError) -> bool {
         let until = Deadline::after(wait);
         loop {
-            let slice = if self.tell(Teller::flush) { until.left() } else { self.limits.idle_listen };
+            let slice = if self.tell(Teller::flush) { until.left() } else { self.limits.room };
             match self.jobs.recv_timeout(slice.min(until.left())) {
                 Ok(Print { id, .. }) => {
                     let refused = PrintError::Device(DeviceError::Gone(error.to_string()));

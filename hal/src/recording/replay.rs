@@ -18,7 +18,7 @@ use crate::{
     },
     device::{Deadline, DeviceError},
     keeper::lock,
-    transport::{Transport, usb::PortStatus},
+    transport::{Sign, Transport, usb::PortStatus},
 };
 use std::{
     path::Path,
@@ -166,8 +166,17 @@ impl Replay {
         }
     }
 
+    /// Ends the wait for what does not come.
+    fn ender(&self) -> Canceller {
+        let place = Arc::clone(&self.place);
+        Arc::new(move || {
+            lock(&place.0).cancelled = true;
+            place.1.notify_all();
+        })
+    }
+
     /// Waits for what does not come; whether it was cancelled.
-    fn wait(&self, deadline: Deadline) -> bool {
+    fn await_end(&self, deadline: Deadline) -> bool {
         let (place, cancelled) = &*self.place;
         let held = cancelled.wait_timeout_while(lock(place), deadline.left(), |place| !place.cancelled);
         std::mem::take(&mut held.unwrap_or_else(PoisonError::into_inner).0.cancelled)
@@ -246,10 +255,29 @@ impl Transport for Replay {
         match self.hears(Op::Read, buffer)? {
             Some(count) => Ok(count),
             None => {
-                self.wait(deadline);
+                self.await_end(deadline);
                 Err(DeviceError::TimedOut)
             }
         }
+    }
+
+    fn wait(&mut self, deadline: Deadline) -> Result<Sign, DeviceError> {
+        let heard = {
+            let place = lock(&self.place.0);
+            Self::alive(&place)?;
+            self.next(&place).is_some_and(|entry| entry.op == Op::Read)
+        };
+        Ok(if heard {
+            Sign::Readable
+        } else if self.await_end(deadline) {
+            Sign::Cancelled
+        } else {
+            Sign::Nothing
+        })
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        Some(self.ender())
     }
 
     fn finish(&mut self, _deadline: Deadline) -> Result<(), DeviceError> {
@@ -307,7 +335,7 @@ impl CcidPipe for Pipe {
         match self.replay.hears(Op::Read, buffer)? {
             Some(count) => Ok(count),
             None => {
-                self.replay.wait(deadline);
+                self.replay.await_end(deadline);
                 Err(DeviceError::TimedOut)
             }
         }
@@ -316,17 +344,13 @@ impl CcidPipe for Pipe {
     fn notice(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<Told, DeviceError> {
         match self.replay.hears(Op::Notice, buffer)? {
             Some(count) => Ok(Told::Notice(count)),
-            None if self.replay.wait(deadline) => Ok(Told::Cancelled),
+            None if self.replay.await_end(deadline) => Ok(Told::Cancelled),
             None => Ok(Told::Nothing),
         }
     }
 
     fn canceller(&self) -> Canceller {
-        let place = Arc::clone(&self.replay.place);
-        Arc::new(move || {
-            lock(&place.0).cancelled = true;
-            place.1.notify_all();
-        })
+        self.replay.ender()
     }
 
     fn abort(&mut self, slot: u8, seq: u8, _deadline: Deadline) -> Result<(), DeviceError> {

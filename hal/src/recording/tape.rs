@@ -11,7 +11,7 @@ use crate::{
     },
     device::{Deadline, DeviceError},
     keeper::lock,
-    transport::{Transport, usb::PortStatus},
+    transport::{Sign, Transport, usb::PortStatus},
 };
 use std::{
     sync::{Arc, Mutex},
@@ -92,6 +92,14 @@ impl Transport for Taped<dyn Transport> {
             Err(error) => self.tape.put(Op::Read, &[], Some(Why::of(error))),
         }
         read
+    }
+
+    fn wait(&mut self, deadline: Deadline) -> Result<Sign, DeviceError> {
+        self.line.wait(deadline)
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        self.line.canceller()
     }
 
     fn finish(&mut self, deadline: Deadline) -> Result<(), DeviceError> {

@@ -20,15 +20,20 @@ pub use super::{
 };
 use crate::{
     device::{Deadline, DeviceError},
+    gate::Canceller,
+    keeper::lock,
     printer::{Bitmap, Cover, Paper},
-    transport::Transport,
+    transport::{Sign, Transport},
 };
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-/// A slow printer is looked at so often.
+/// A slow printer that has something to do is looked at so often.
 const SLOW_WAIT: Duration = Duration::from_millis(5);
 
 /// The printer.
@@ -87,7 +92,8 @@ impl PrinterPanel {
             return Err(DeviceError::Busy);
         }
         machine.replies.clear();
-        Ok(Box::new(Wire { shared: Arc::clone(&self.shared), generation: machine.generation }))
+        let (shared, generation) = (Arc::clone(&self.shared), machine.generation);
+        Ok(Box::new(Wire { shared, generation, cancelled: Arc::default() }))
     }
 
     /// Puts paper in, or takes it out.
@@ -189,6 +195,8 @@ impl PrinterPanel {
 struct Wire {
     shared: Arc<Shared>,
     generation: u64,
+    /// Ends the next wait.
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Wire {
@@ -211,7 +219,8 @@ impl Wire {
             if deadline.passed() {
                 return Err(DeviceError::TimedOut);
             }
-            let wait = if machine.is_slow() { deadline.left().min(SLOW_WAIT) } else { deadline.left() };
+            let wait =
+                if machine.is_slow_at_work() { deadline.left().min(SLOW_WAIT) } else { deadline.left() };
             let woken = self.shared.changed.wait_timeout(machine, wait);
             machine = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -231,6 +240,32 @@ impl Transport for Wire {
             buffer.iter_mut().zip(machine.replies.drain(..count)).for_each(|(place, byte)| *place = byte);
             (count > 0).then_some(count)
         })
+    }
+
+    fn wait(&mut self, deadline: Deadline) -> Result<Sign, DeviceError> {
+        let cancelled = &self.cancelled;
+        let sign = self.until(deadline, |machine| {
+            if !machine.replies.is_empty() {
+                Some(Sign::Readable)
+            } else {
+                cancelled.swap(false, Ordering::AcqRel).then_some(Sign::Cancelled)
+            }
+        });
+        match sign {
+            Err(DeviceError::TimedOut) => Ok(Sign::Nothing),
+            other => other,
+        }
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        let (shared, cancelled) = (Arc::clone(&self.shared), Arc::clone(&self.cancelled));
+        Some(Arc::new(move || {
+            // Under the lock: between a look and the wait after it, nothing is missed.
+            let machine = lock(&shared.machine);
+            cancelled.store(true, Ordering::Release);
+            drop(machine);
+            shared.changed.notify_all();
+        }))
     }
 
     fn finish(&mut self, deadline: Deadline) -> Result<(), DeviceError> {

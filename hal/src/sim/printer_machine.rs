@@ -112,8 +112,9 @@ impl Machine {
         self.work();
     }
 
-    pub(super) fn is_slow(&self) -> bool {
-        self.slow.is_some()
+    /// It prints slowly, and has something to print.
+    pub(super) fn is_slow_at_work(&self) -> bool {
+        self.slow.is_some() && !self.buffer.is_empty()
     }
 
     pub(super) fn talk_nonsense(&mut self, on: bool) {

@@ -48,7 +48,7 @@ impl WriteOnly {
     ///
     /// # Errors
     /// [`DeviceError::TimedOut`]; [`DeviceError::Gone`] when the other end left.
-    fn wait(&self, deadline: Deadline) -> Result<(), DeviceError> {
+    fn await_room(&self, deadline: Deadline) -> Result<(), DeviceError> {
         loop {
             let left = deadline.left();
             if left.is_zero() {
@@ -79,7 +79,7 @@ impl Transport for WriteOnly {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 other => return other.map_err(gone),
             }
-            self.wait(deadline)?;
+            self.await_room(deadline)?;
         }
     }
 
@@ -89,7 +89,7 @@ impl Transport for WriteOnly {
 
     fn finish(&mut self, deadline: Deadline) -> Result<(), DeviceError> {
         // Closing `usblp` before that throws away what it still has in flight.
-        self.wait(deadline)?;
+        self.await_room(deadline)?;
         match self.file.sync_data() {
             // A pipe or a character device has no disk to reach.
             Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),

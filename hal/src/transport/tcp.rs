@@ -6,8 +6,12 @@
 //! Promises: refused because somebody else prints is [`DeviceError::Gone`], as the wire cannot tell.
 //! Never: resolves a name again on a line that is open; waits past a deadline.
 
-use super::Transport;
-use crate::device::{Deadline, DeviceError};
+use super::{Sign, Transport};
+use crate::{
+    device::{Deadline, DeviceError},
+    gate::Canceller,
+    input::wake::{self, Waker},
+};
 use rustix::net::sockopt;
 use std::{
     io::{ErrorKind, Read, Write},
@@ -25,6 +29,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Tcp {
     stream: TcpStream,
+    waker: Waker,
 }
 
 impl Tcp {
@@ -50,7 +55,7 @@ impl Tcp {
         sockopt::set_tcp_keepidle(&stream, KEEP_ALIVE_IDLE)?;
         sockopt::set_tcp_keepintvl(&stream, KEEP_ALIVE_BETWEEN)?;
         sockopt::set_tcp_keepcnt(&stream, KEEP_ALIVE_PROBES)?;
-        Ok(Self { stream })
+        Ok(Self { stream, waker: Waker::new()? })
     }
 }
 
@@ -69,6 +74,14 @@ impl Transport for Tcp {
             Ok(count) => Ok(count),
             Err(error) => Err(device_error(&error)),
         }
+    }
+
+    fn wait(&mut self, deadline: Deadline) -> Result<Sign, DeviceError> {
+        wake::sign(&self.stream, &self.waker, deadline)
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        Some(self.waker.canceller())
     }
 
     /// Closes our half and waits until the printer closes its half: then it has taken everything.

@@ -20,7 +20,7 @@ use rustix::{
     io::Errno,
     termios::{ControlModes, OptionalActions, QueueSelector, ioctl_tiocexcl, tcflush, tcgetattr, tcsetattr},
 };
-use std::{os::fd::OwnedFd, path::Path, sync::Arc};
+use std::{os::fd::OwnedFd, path::Path};
 use zeroize::Zeroizing;
 
 /// Bits a second, unless the kiosk says otherwise: what scanners leave the factory with.
@@ -100,7 +100,6 @@ impl TextSource for SerialText {
     }
 
     fn canceller(&self) -> Option<Canceller> {
-        let waker = self.waker.clone();
-        Some(Arc::new(move || waker.wake()))
+        Some(self.waker.canceller())
     }
 }

@@ -23,6 +23,8 @@ mod hid_scanner;
 #[cfg(feature = "sim")]
 mod hid_swipe;
 #[cfg(feature = "sim")]
+mod idle;
+#[cfg(feature = "sim")]
 mod keypad;
 #[cfg(feature = "sim")]
 mod matrix;

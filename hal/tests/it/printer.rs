@@ -39,7 +39,7 @@ pub(crate) fn quick() -> Limits {
         retry_first: Duration::from_millis(5),
         retry_most: Duration::from_millis(50),
         retry_faulted: Duration::from_millis(50),
-        idle_listen: Duration::from_millis(10),
+        room: Duration::from_millis(10),
         ..Limits::default()
     }
 }

@@ -16,7 +16,6 @@
 
 mod carry;
 pub mod descriptor;
-mod ear;
 pub mod frame;
 pub(super) mod identify;
 mod link;

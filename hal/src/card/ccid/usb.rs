@@ -3,7 +3,7 @@
 //! The interface is the first of class `0B`; a device named by vendor and product may also have one of class
 //! `FF` that carries the CCID descriptor, as readers older than the class do.
 //!
-//! A thread of its own listens on the interrupt end point (`ear`), so that the driver can wait for it and for
+//! A thread of its own listens on the interrupt end point ([`crate::transport::usb`]), so that the driver can wait for it and for
 //! its canceller without asking again and again.
 //!
 //! Promises: no time-out of zero, which libusb takes for *for ever*; a kernel driver that holds the interface
@@ -12,13 +12,18 @@
 
 use super::{
     descriptor::Descriptor,
-    ear::{Bell, Ear},
     pipe::{CcidPipe, Told},
 };
 use crate::{
     card::Canceller,
     device::{Deadline, DeviceError},
-    transport::usb::find::Listed,
+    transport::{
+        Sign,
+        usb::{
+            ear::{Bell, Ear, Input, Kind},
+            find::Listed,
+        },
+    },
 };
 use rusb::{ConfigDescriptor, Context, Device, DeviceHandle, Direction, TransferType, UsbContext};
 use std::{sync::Arc, time::Duration};
@@ -29,6 +34,9 @@ const CLASS_OWN: u8 = 0xFF;
 
 /// libusb counts in whole milliseconds and takes none for no limit.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// Room for a notice: 128 slots.
+const NOTICE_BYTES_MAX: usize = 64;
 
 /// A string of the device descriptor.
 const STRING_WAIT: Duration = Duration::from_millis(200);
@@ -124,7 +132,13 @@ fn claim(handle: DeviceHandle<Context>, name: &str) -> Result<UsbPipe, DeviceErr
         handle.set_alternate_setting(ends.interface, ends.setting).map_err(failed)?;
     }
     let (handle, bell) = (Arc::new(handle), Bell::default());
-    let ear = ends.interrupt_in.map(|end| Ear::listen(Arc::clone(&handle), end, bell.clone())).transpose();
+    let notices = |address| Input {
+        handle: Arc::clone(&handle),
+        address,
+        kind: Kind::Interrupt,
+        bytes: NOTICE_BYTES_MAX,
+    };
+    let ear = ends.interrupt_in.map(|end| Ear::listen(notices(end), bell.clone())).transpose();
     let ear = ear.map_err(|error| DeviceError::Gone(format!("no thread listens to {name}: {error}")))?;
     Ok(UsbPipe { handle, ends, name: name.to_owned(), bell, ear })
 }
@@ -241,12 +255,20 @@ impl CcidPipe for UsbPipe {
     }
 
     fn notice(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<Told, DeviceError> {
-        self.bell.wait(buffer, deadline).map_err(|error| device_error(error, &self.name))
+        match self.bell.wait(deadline) {
+            Sign::Cancelled => Ok(Told::Cancelled),
+            Sign::Nothing => Ok(Told::Nothing),
+            Sign::Readable => {
+                let message = self.bell.read(deadline).map_err(|error| device_error(error, &self.name))?;
+                let count = message.len().min(buffer.len());
+                buffer.iter_mut().zip(message).for_each(|(place, byte)| *place = byte);
+                Ok(Told::Notice(count))
+            }
+        }
     }
 
     fn canceller(&self) -> Canceller {
-        let bell = self.bell.clone();
-        Arc::new(move || bell.ring())
+        self.bell.canceller()
     }
 
     fn abort(&mut self, slot: u8, seq: u8, deadline: Deadline) -> Result<(), DeviceError> {

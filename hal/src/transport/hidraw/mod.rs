@@ -36,7 +36,7 @@ use rustix::{
     io::{self, Errno},
     ioctl::{Updater, ioctl, opcode},
 };
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// A HID device that sends reports.
@@ -109,8 +109,7 @@ impl ReportSource for HidRaw {
     }
 
     fn canceller(&self) -> Option<Canceller> {
-        let waker = self.waker.clone();
-        Some(Arc::new(move || waker.wake()))
+        Some(self.waker.canceller())
     }
 }
 

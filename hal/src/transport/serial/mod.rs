@@ -20,8 +20,12 @@ pub mod settings;
 pub use list::{Listed, list};
 pub use settings::{Baud, Flow, Settings};
 
-use super::Transport;
-use crate::device::{Deadline, DeviceError};
+use super::{Sign, Transport};
+use crate::{
+    device::{Deadline, DeviceError},
+    gate::Canceller,
+    input::wake::{self, Waker},
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fd::OwnedFd,
@@ -44,6 +48,7 @@ pub struct Serial {
     port: TTYPort,
     /// Something was written, and nobody waited for it to leave.
     unfinished: bool,
+    waker: Waker,
 }
 
 impl Serial {
@@ -53,6 +58,7 @@ impl Serial {
     /// [`DeviceError::Gone`] when there is no such node, [`DeviceError::Denied`], [`DeviceError::Busy`] when
     /// another program has it, [`DeviceError::Unsupported`] when it is no serial line.
     pub fn open(path: &Path, settings: Settings) -> Result<Self, DeviceError> {
+        let waker = Waker::new().map_err(|error| DeviceError::Gone(error.to_string()))?;
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let line = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| failure(path, error))?;
         if !rustix::termios::isatty(&line) {
@@ -76,7 +82,7 @@ impl Serial {
             tracing::debug!(%error, "a serial line without modem lines");
         }
         port.clear(ClearBuffer::All).map_err(|error| port_failure(path, &error))?;
-        Ok(Self { line, port, unfinished: false })
+        Ok(Self { line, port, unfinished: false, waker })
     }
 
     /// Waits until the line can be read or written, or has hung up, which both then tell.
@@ -107,6 +113,14 @@ impl Transport for Serial {
             0 => Err(DeviceError::Gone("the serial line hung up".to_owned())),
             count => Ok(count),
         }
+    }
+
+    fn wait(&mut self, deadline: Deadline) -> Result<Sign, DeviceError> {
+        wake::sign(&self.line, &self.waker, deadline)
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        Some(self.waker.canceller())
     }
 
     /// Waits until the kernel has handed over every byte.

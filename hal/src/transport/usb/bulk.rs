@@ -3,7 +3,7 @@
 //! ```text
 //! write   one packet, then longer transfers      a stall is cleared once; a single packet is sent again,
 //!                                                after a longer transfer broke nothing is
-//! read    whole packets into a buffer            what the caller has no room for waits for the next read
+//! read    packets, as the ear heard them         what the caller has no room for waits for the next read
 //! ```
 //! libusb reads a time-out of 0 ms as *for ever* and forgets how much of a transfer went out when the
 //! transfer breaks. So no wait here is under a millisecond, and an error from [`Bulk::write`] means that
@@ -11,10 +11,10 @@
 //!
 //! Promises: a byte is never sent twice, none that was received is lost. Never: knows a device.
 
-use super::{choose::Ends, device_error};
+use super::{choose::Ends, device_error, ear::Bell};
 use crate::device::{Deadline, DeviceError};
 use rusb::{Context, DeviceHandle, Error};
-use std::{ops::Range, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// libusb takes whole milliseconds, and zero is for ever.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -22,32 +22,41 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// Bytes in one transfer, after the first packet of a write.
 const TRANSFER_BYTES: usize = 4096;
-/// Some printers answer with an empty packet when they have nothing to say; they are asked again so often.
-const EMPTY_WAIT: Duration = Duration::from_millis(10);
+/// What a line that does not answer says.
+pub(super) const ONE_WAY: &str = "a one-way USB interface does not answer";
 
 /// What is left until `deadline` in a form that libusb cannot take for *for ever*.
 pub(super) fn wait(deadline: Deadline) -> Duration {
     deadline.left().clamp(SHORTEST_WAIT, LONGEST_WAIT)
 }
 
-/// The three calls of libusb that bulk endpoints need.
+/// What bulk endpoints need of a device.
 pub(super) trait Pipe {
     fn send(&self, endpoint: u8, bytes: &[u8], wait: Duration) -> rusb::Result<usize>;
-    fn receive(&self, endpoint: u8, buffer: &mut [u8], wait: Duration) -> rusb::Result<usize>;
+    /// Ends a stall on the way out.
     fn clear(&self, endpoint: u8) -> rusb::Result<()>;
+    /// The next packet, never an empty one; a stall on the way in was cleared when it is told.
+    fn receive(&self, deadline: Deadline) -> rusb::Result<Vec<u8>>;
 }
 
-impl Pipe for DeviceHandle<Context> {
-    fn send(&self, endpoint: u8, bytes: &[u8], wait: Duration) -> rusb::Result<usize> {
-        self.write_bulk(endpoint, bytes, wait)
-    }
+/// An open device, and what is heard from it.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) handle: Arc<DeviceHandle<Context>>,
+    pub(super) bell: Bell,
+}
 
-    fn receive(&self, endpoint: u8, buffer: &mut [u8], wait: Duration) -> rusb::Result<usize> {
-        self.read_bulk(endpoint, buffer, wait)
+impl Pipe for Line {
+    fn send(&self, endpoint: u8, bytes: &[u8], wait: Duration) -> rusb::Result<usize> {
+        self.handle.write_bulk(endpoint, bytes, wait)
     }
 
     fn clear(&self, endpoint: u8) -> rusb::Result<()> {
-        self.clear_halt(endpoint)
+        self.handle.clear_halt(endpoint)
+    }
+
+    fn receive(&self, deadline: Deadline) -> rusb::Result<Vec<u8>> {
+        self.bell.read(deadline)
     }
 }
 
@@ -55,17 +64,15 @@ impl Pipe for DeviceHandle<Context> {
 #[derive(Debug)]
 pub(super) struct Bulk {
     ends: Ends,
-    /// Whole packets as they came.
-    buffer: Vec<u8>,
-    /// The part of `buffer` that nobody read yet.
-    unread: Range<usize>,
+    /// What of a packet nobody read yet.
+    unread: Vec<u8>,
     /// A long transfer broke: how much of it went out is not known.
     broken: bool,
 }
 
 impl Bulk {
     pub(super) fn new(ends: Ends) -> Self {
-        Self { ends, buffer: vec![0; ends.read_bytes()], unread: 0..0, broken: false }
+        Self { ends, unread: Vec::new(), broken: false }
     }
 
     pub(super) fn ends(&self) -> Ends {
@@ -74,7 +81,11 @@ impl Bulk {
 
     /// Forgets what was received.
     pub(super) fn forget(&mut self) {
-        self.unread = 0..0;
+        self.unread.clear();
+    }
+
+    pub(super) fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
     }
 
     /// Whether every byte that was taken is accounted for.
@@ -135,34 +146,19 @@ impl Bulk {
         buffer: &mut [u8],
         deadline: Deadline,
     ) -> Result<usize, DeviceError> {
-        let Some(input) = self.ends.input else {
-            return Err(DeviceError::Unsupported("a one-way USB interface does not answer"));
-        };
-        while self.unread.is_empty() {
-            let count = self.receive(pipe, input.address, deadline)?;
-            self.unread = 0..count;
-            if count == 0 {
-                if deadline.passed() {
-                    return Err(DeviceError::TimedOut);
-                }
-                std::thread::park_timeout(deadline.left().min(EMPTY_WAIT));
+        if self.ends.input.is_none() {
+            return Err(DeviceError::Unsupported(ONE_WAY));
+        }
+        if self.unread.is_empty() {
+            let mut came = pipe.receive(deadline);
+            if came == Err(Error::Pipe) {
+                came = pipe.receive(deadline);
             }
+            self.unread = came.map_err(device_error)?;
         }
-        let unread = self.buffer.get(self.unread.clone()).unwrap_or_default();
-        let count = unread.len().min(buffer.len());
-        buffer.iter_mut().zip(unread).for_each(|(place, byte)| *place = *byte);
-        self.unread.start += count;
+        let count = self.unread.len().min(buffer.len());
+        buffer.iter_mut().zip(self.unread.drain(..count)).for_each(|(place, byte)| *place = byte);
         Ok(count)
-    }
-
-    /// Packets into the buffer; how many bytes.
-    fn receive(&mut self, pipe: &impl Pipe, address: u8, deadline: Deadline) -> Result<usize, DeviceError> {
-        let mut result = pipe.receive(address, &mut self.buffer, wait(deadline));
-        if result == Err(Error::Pipe) {
-            pipe.clear(address).map_err(device_error)?;
-            result = pipe.receive(address, &mut self.buffer, wait(deadline));
-        }
-        result.map_err(device_error)
     }
 }
 
@@ -194,13 +190,9 @@ mod tests {
             Ok(taken.len())
         }
 
-        fn receive(&self, endpoint: u8, buffer: &mut [u8], wait: Duration) -> rusb::Result<usize> {
-            assert!(endpoint == INPUT.address && wait.as_millis() > 0, "for ever");
-            assert_eq!(buffer.len() % INPUT.packet, 0, "a packet could be cut");
+        fn receive(&self, _: Deadline) -> rusb::Result<Vec<u8>> {
             *self.asked.borrow_mut() += 1;
-            let packet = self.reads.borrow_mut().pop_front().unwrap_or(Err(Error::Timeout))?;
-            buffer[..packet.len()].copy_from_slice(&packet);
-            Ok(packet.len())
+            self.reads.borrow_mut().pop_front().unwrap_or(Err(Error::Timeout))
         }
 
         fn clear(&self, endpoint: u8) -> rusb::Result<()> {
@@ -255,16 +247,6 @@ mod tests {
     }
 
     #[test]
-    fn empty_packets_are_silence_and_not_a_busy_loop() {
-        let pipe = reads(&vec![Ok(Vec::new()); 1000]);
-        let silence = bulk().read(&pipe, &mut [0; 8], Deadline::after(Duration::from_millis(50)));
-        assert!(matches!(silence, Err(DeviceError::TimedOut)));
-        assert!(*pipe.asked.borrow() < 20, "{} times in 50 ms", pipe.asked.borrow());
-        let pipe = reads(&[Ok(Vec::new()), Ok(vec![0x16])]);
-        assert_eq!(bulk().read(&pipe, &mut [0; 8], soon()).unwrap(), 1);
-    }
-
-    #[test]
     fn a_short_write_is_counted_as_such() {
         let (pipe, mut bulk) = (writes(&[Ok(64), Ok(100)]), bulk());
         assert_eq!(bulk.write(&pipe, &[7; 1000], soon()).unwrap(), 164);
@@ -283,9 +265,10 @@ mod tests {
         let pipe = writes(&[Err(Error::Pipe), Err(Error::Pipe)]);
         assert!(matches!(bulk.write(&pipe, b"status", soon()), Err(DeviceError::Nonsense(_))));
         assert_eq!(pipe.cleared.take(), [OUT.address]);
-        let pipe = reads(&[Err(Error::Pipe), Ok(vec![0x12])]);
+        let pipe = reads(&[Err(Error::Pipe), Ok(vec![0x12]), Err(Error::Pipe), Err(Error::Pipe)]);
         assert_eq!(bulk.read(&pipe, &mut [0; 8], soon()).unwrap(), 1);
-        assert_eq!(pipe.cleared.take(), [INPUT.address]);
+        assert!(matches!(bulk.read(&pipe, &mut [0; 8], soon()), Err(DeviceError::Nonsense(_))));
+        assert!(pipe.cleared.take().is_empty(), "whoever heard the stall has cleared it");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! find (VID:PID[:serial]) -> choose -> open -> take usblp off -> claim -> write ... read -> give back
+//!                                                                  ear: listens all the time
 //! ```
 //!
 //! | file | owns |
@@ -10,6 +11,7 @@
 //! | [`device_id`], [`class`] | what the class requests say: pure |
 //! | [`find`] | which device; who is plugged in |
 //! | `bulk` | short writes, stalls, packets |
+//! | `ear` | a thread that listens on an IN end point, for chip card readers too |
 //!
 //! Promises: usblp has the interface back when the line is dropped; a byte is never sent a second time.
 //! Never: sets a configuration or resets the device, which would take its other interfaces along.
@@ -27,17 +29,22 @@ mod bulk;
 pub mod choose;
 pub mod class;
 pub mod device_id;
+pub(crate) mod ear;
 pub mod find;
 
 pub use choose::Ends;
 pub use class::PortStatus;
 pub use device_id::DeviceId;
 
-use super::Transport;
-use crate::device::{Deadline, DeviceError};
-use bulk::{Bulk, wait};
+use super::{Sign, Transport};
+use crate::{
+    device::{Deadline, DeviceError},
+    gate::Canceller,
+};
+use bulk::{Bulk, Line, wait};
+use ear::{Bell, Ear, Input, Kind};
 use rusb::{Context, DeviceHandle, Error};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// A class request is answered at once; usblp waits as long.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -45,8 +52,10 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 /// An open, claimed printer.
 #[derive(Debug)]
 pub struct Usb {
-    handle: DeviceHandle<Context>,
+    line: Line,
     bulk: Bulk,
+    /// A one-way interface has nothing to listen to.
+    ear: Option<Ear>,
     /// Which configuration is active, counted from 0.
     configuration: u8,
 }
@@ -71,7 +80,16 @@ impl Usb {
         if ends.select {
             handle.set_alternate_setting(ends.interface, ends.alternate).map_err(device_error)?;
         }
-        Ok(Self { handle, bulk: Bulk::new(ends), configuration })
+        let line = Line { handle: Arc::new(handle), bell: Bell::default() };
+        let answers = |end: choose::End| Input {
+            handle: Arc::clone(&line.handle),
+            address: end.address,
+            kind: Kind::Bulk,
+            bytes: end.packet,
+        };
+        let ear = ends.input.map(|end| Ear::listen(answers(end), line.bell.clone())).transpose();
+        let ear = ear.map_err(|error| DeviceError::Gone(format!("no thread listens to it: {error}")))?;
+        Ok(Self { line, bulk: Bulk::new(ends), ear, configuration })
     }
 
     /// The interface and endpoints in use.
@@ -85,7 +103,7 @@ impl Usb {
     /// # Errors
     /// [`DeviceError::Unsupported`] when it does not know the request, else as the line has it.
     pub fn device_id(&self) -> Result<DeviceId, DeviceError> {
-        ask_device_id(&self.handle, self.ends(), self.configuration)
+        ask_device_id(&self.line.handle, self.ends(), self.configuration)
     }
 
     /// Makes the printer forget what waits in it and what it wanted to say. For a technician: a driver
@@ -98,21 +116,43 @@ impl Usb {
         let mut asked = Err(Error::Pipe);
         for kind in class::TO_INTERFACE {
             if asked == Err(Error::Pipe) {
-                asked = self.handle.write_control(kind, class::SOFT_RESET, 0, index, &[], REQUEST_LIMIT);
+                asked = self.line.handle.write_control(kind, class::SOFT_RESET, 0, index, &[], REQUEST_LIMIT);
             }
         }
+        self.line.bell.forget();
         self.bulk.forget();
         asked.map(drop).map_err(request_error)
     }
 }
 
+impl Drop for Usb {
+    fn drop(&mut self) {
+        let interface = self.ends().interface;
+        if let Some(ear) = &mut self.ear {
+            ear.end(&self.line.handle, interface);
+        }
+    }
+}
+
 impl Transport for Usb {
     fn write(&mut self, bytes: &[u8], deadline: Deadline) -> Result<usize, DeviceError> {
-        self.bulk.write(&self.handle, bytes, deadline)
+        self.bulk.write(&self.line, bytes, deadline)
     }
 
     fn read(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<usize, DeviceError> {
-        self.bulk.read(&self.handle, buffer, deadline)
+        self.bulk.read(&self.line, buffer, deadline)
+    }
+
+    fn wait(&mut self, deadline: Deadline) -> Result<Sign, DeviceError> {
+        match self.ear {
+            None => Err(DeviceError::Unsupported(bulk::ONE_WAY)),
+            Some(_) if self.bulk.has_unread() => Ok(Sign::Readable),
+            Some(_) => Ok(self.line.bell.wait(deadline)),
+        }
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        self.ear.as_ref().map(|_| self.line.bell.canceller())
     }
 
     /// A transfer that ended was handed over; there is nothing to wait for.
@@ -126,7 +166,7 @@ impl Transport for Usb {
         let index = u16::from(self.ends().interface);
         let (kind, request) = (class::FROM_INTERFACE, class::GET_PORT_STATUS);
         let wait = wait(deadline).min(REQUEST_LIMIT);
-        let count = self.handle.read_control(kind, request, 0, index, &mut byte, wait);
+        let count = self.line.handle.read_control(kind, request, 0, index, &mut byte, wait);
         match (count.map_err(request_error)?, byte) {
             (0, _) => Err(DeviceError::Nonsense("an empty port status".to_owned())),
             (_, [byte]) => Ok(PortStatus::from(byte)),

@@ -136,7 +136,7 @@ impl Rig for PrinterRig {
             retry_first: Duration::from_millis(5),
             retry_most: Duration::from_millis(100),
             retry_faulted: Duration::from_millis(100),
-            idle_listen: Duration::from_millis(10),
+            room: Duration::from_millis(10),
             ..Limits::default()
         };
         self.handle = Some(printer::thread::spawn_with(open, Profile::named(PROFILE).unwrap(), sink, limits));

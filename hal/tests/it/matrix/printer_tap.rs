@@ -7,7 +7,11 @@ use super::{
     Phase,
     rig::{RECOVERY_LIMIT, Strike, Tap},
 };
-use hal::{Deadline, DeviceError, transport::Transport};
+use hal::{
+    Deadline, DeviceError,
+    card::Canceller,
+    transport::{Sign, Transport},
+};
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard},
@@ -41,6 +45,8 @@ struct State {
     dropped: bool,
     /// Said before all else, one element a read.
     say: VecDeque<Vec<u8>>,
+    /// Wakes whoever waits for the line.
+    waker: Option<Canceller>,
 }
 
 /// The hand on the line. Clones are the same hand.
@@ -77,7 +83,13 @@ impl LineHand {
 
     /// The printer says this next, by itself.
     pub(super) fn say(&self, bytes: &[u8]) {
-        self.state().say.push_back(bytes.to_vec());
+        let mut state = self.state();
+        state.say.push_back(bytes.to_vec());
+        let waker = state.waker.clone();
+        drop(state);
+        if let Some(wake) = waker {
+            wake();
+        }
     }
 
     /// The handle is dropped now.
@@ -94,6 +106,7 @@ impl LineHand {
 
     /// `line` with a hand on it.
     pub(super) fn over(&self, line: Box<dyn Transport>) -> Box<dyn Transport> {
+        self.state().waker = line.canceller();
         Box::new(Tapped { line, hand: self.clone(), opened: false })
     }
 
@@ -180,6 +193,14 @@ impl Transport for Tapped {
         }
         let most = if self.hand.state().split { 1 } else { buffer.len() };
         self.line.read(buffer.get_mut(..most).unwrap_or_default(), deadline)
+    }
+
+    fn wait(&mut self, deadline: Deadline) -> Result<Sign, DeviceError> {
+        if self.hand.state().say.is_empty() { self.line.wait(deadline) } else { Ok(Sign::Readable) }
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        self.line.canceller()
     }
 
     fn finish(&mut self, deadline: Deadline) -> Result<(), DeviceError> {
