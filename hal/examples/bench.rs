@@ -7,6 +7,7 @@
 //! | `card_to_atr` | a card is put into the simulated chip card reader | its ATR in the caller's hand; the wire's own time, computed from ISO/IEC 7816-3 section 8.1, is beside it |
 //! | `touch_to_channel` | a finger comes down on the simulated panel | its event in the shell's channel |
 //! | `idle_cpu` | every device open, nothing happens | |
+//! | `idle_wakes_THREAD` | the same; how often the thread gave its core back, which is 0 for one that waits | |
 //!
 //! Promises: every figure but the one called `computed` is measured in this run. Never: judges a number.
 
@@ -24,7 +25,10 @@ use hal::{
     },
 };
 use std::{
+    collections::BTreeMap,
     error::Error,
+    fs,
+    path::Path,
     sync::mpsc::{Receiver, sync_channel},
     time::{Duration, Instant},
 };
@@ -35,6 +39,8 @@ const ROUNDS: usize = 200;
 const TOUCHES: usize = 2_000;
 const IDLE: Duration = Duration::from_secs(10);
 const LIMIT: Duration = Duration::from_secs(5);
+/// Who was just told about has lain down after so long.
+const SETTLED: Duration = Duration::from_millis(500);
 /// Lines of Arabic that make the receipt 300 mm long at least.
 const LINES: usize = 70;
 /// What the lines are made of, five at a time; 5 and 13 have no common divisor, so the lines differ.
@@ -71,7 +77,7 @@ fn main() -> Outcome<()> {
     let (sink, events) = sync_channel(256);
     let _devices = factory::open(&Config::from_toml(DEVICES)?, &Site { world: Some(world.clone()) }, &sink)?;
     touch(&world, &events)?;
-    idle()?;
+    idle(&events)?;
     println!("bench: hal measured, rounds {ROUNDS}, touches {TOUCHES}, idle seconds {}", IDLE.as_secs());
     Ok(())
 }
@@ -158,17 +164,41 @@ fn until(events: &Receiver<Event>, wanted: pointer::Kind) -> Outcome<()> {
     }
 }
 
-fn idle() -> Outcome<()> {
-    let before = cpu_ms()?;
+fn idle(events: &Receiver<Event>) -> Outcome<()> {
+    while events.recv_timeout(SETTLED).is_ok() {}
+    let (cpu, wakes) = (cpu_ms()?, wakes()?);
     std::thread::sleep(IDLE);
-    print("idle_cpu", (cpu_ms()? - before) / (IDLE.as_secs_f64() * 1e3) * 100.0, "% of one core");
+    print("idle_cpu", (cpu_ms()? - cpu) / (IDLE.as_secs_f64() * 1e3) * 100.0, "% of one core");
+    for (thread, count) in self::wakes()? {
+        let before = wakes.get(&thread).copied().unwrap_or_default();
+        print(&format!("idle_wakes_{thread}"), count - before, "times");
+    }
     Ok(())
+}
+
+/// How often each device's thread gave its core back so far: `voluntary_ctxt_switches`, `proc_pid_status(5)`.
+fn wakes() -> Outcome<BTreeMap<String, f64>> {
+    let mut wakes = BTreeMap::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?.path();
+        let name = fs::read_to_string(task.join("comm"))?.trim().to_owned();
+        if name == "printer" || name.starts_with("hal-") {
+            *wakes.entry(name).or_default() += switches(&task)?;
+        }
+    }
+    Ok(wakes)
+}
+
+fn switches(task: &Path) -> Outcome<f64> {
+    let status = fs::read_to_string(task.join("status"))?;
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    Ok(count.ok_or("a thread without voluntary_ctxt_switches")?.trim().parse()?)
 }
 
 /// What this process used so far, to the microsecond.
 fn cpu_ms() -> Outcome<f64> {
-    let schedstat = std::fs::read_dir("/proc/self/task")?
-        .map(|task| Ok(std::fs::read_to_string(task?.path().join("schedstat"))?))
+    let schedstat = fs::read_dir("/proc/self/task")?
+        .map(|task| Ok(fs::read_to_string(task?.path().join("schedstat"))?))
         .collect::<Outcome<Vec<_>>>()?;
     let ns = schedstat.iter().filter_map(|line| line.split_whitespace().next()?.parse::<f64>().ok());
     Ok(ns.sum::<f64>() / 1e6)
