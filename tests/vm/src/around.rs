@@ -60,6 +60,21 @@ pub(crate) fn until_asleep(name: &str, limit: Duration) -> Result<()> {
     Ok(())
 }
 
+/// How often the threads of this process with one of these names gave their core back so far
+/// (`voluntary_ctxt_switches`, `proc_pid_status(5)`).
+pub(crate) fn wakes(names: &[&str]) -> Result<u64> {
+    let mut all = 0;
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?.path();
+        if names.contains(&fs::read_to_string(task.join("comm"))?.trim()) {
+            let status = fs::read_to_string(task.join("status"))?;
+            let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            all += count.context("a thread without a count")?.trim().parse::<u64>()?;
+        }
+    }
+    Ok(all)
+}
+
 /// How many files and threads this process has at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held {

@@ -68,6 +68,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("usb_line::plugged_in_again_within_a_second", || {
         line::plugged_in_again_within_a_second(Kind::Printer)
     }),
+    scenario("usb_line::idle_is_asleep_and_hears", || line::idle_is_asleep_and_hears(Kind::Printer)),
     scenario("usb_line::usblp_gets_its_printer_back", usb::usblp_gets_its_printer_back),
     scenario("usb_line::powered_and_dead_then_alive", usb::powered_and_dead_then_alive),
     scenario("usb_line::held_by_another_program", usb::held_by_another_program),
@@ -80,6 +81,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("serial_line::plugged_in_again_within_a_second", || {
         line::plugged_in_again_within_a_second(Kind::Serial)
     }),
+    scenario("serial_line::idle_is_asleep_and_hears", || line::idle_is_asleep_and_hears(Kind::Serial)),
     scenario("serial_line::comes_back_under_another_number", line::comes_back_under_another_number),
     scenario("scanner::types_through_usbhid", scanner::types_through_usbhid),
     scenario("scanner::unplugged_mid_scan", scanner::unplugged_mid_scan),

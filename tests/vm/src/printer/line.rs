@@ -7,13 +7,23 @@ use super::{
     pump,
     rig::{UsbPrinter, numbered, numbers, on_paper, open, print, same},
 };
-use crate::{gadget::Kind, heard::Outcome};
+use crate::{around::wakes, gadget::Kind, heard::Outcome};
 use anyhow::{Context as _, Result, ensure};
 use hal::{
     Health,
     printer::{JobId, Paper, PrintProof},
 };
 use std::time::{Duration, Instant};
+
+/// hal's threads for a printer, by name.
+const THREADS: [&str; 2] = ["printer", "hal-usb-ear"];
+
+/// So long nothing happens to an idle printer; and so often its threads may wake meanwhile.
+const IDLE: Duration = Duration::from_secs(5);
+const WAKES_MAX: u64 = 4;
+
+/// Whoever was just told about has lain down after this.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// A model that proves each receipt.
 pub(super) const PROFILE: &str = "epson-tm-t20iii";
@@ -100,6 +110,26 @@ pub(crate) fn plugged_in_again_within_a_second(kind: Kind) -> Result<()> {
     ensure!(took < FOUND_AGAIN, "found again after {} ms", took.as_millis());
     completed(&print(&devices, &mut heard, 2, numbered("second", 3))?)?;
     on_paper(&usb, &[numbers("first", 3), numbers("second", 3)])
+}
+
+/// While nothing happens hal's threads sleep and the printer is asked nothing; what it then tells by itself is
+/// heard, and a receipt begins.
+pub(crate) fn idle_is_asleep_and_hears(kind: Kind) -> Result<()> {
+    let usb = UsbPrinter::plugged_in(kind, PROFILE)?;
+    let (devices, mut heard) = open(kind.selector(), PROFILE)?;
+    heard.health(&Health::Ready)?;
+    let mut silent = |limit| heard.wait("nothing", limit, |_| Some(())).is_err();
+    while !silent(SETTLED) {}
+    usb.panel.take_bytes();
+    let before = wakes(&THREADS)?;
+    ensure!(silent(IDLE), "an idle printer said something");
+    let woke = wakes(&THREADS)? - before;
+    ensure!(woke <= WAKES_MAX, "hal's threads woke {woke} times in {} s", IDLE.as_secs());
+    ensure!(usb.panel.take_bytes().is_empty(), "an idle printer was asked something");
+    usb.panel.set_paper(Paper::Low);
+    heard.paper(Paper::Low)?;
+    completed(&print(&devices, &mut heard, 1, numbered("line", 3))?)?;
+    on_paper(&usb, &[numbers("line", 3)])
 }
 
 /// Somebody keeps the old node of a serial printer open, so that it comes back under another number. The link
