@@ -95,6 +95,22 @@ const RECORDER: Step = Step {
     thorough: true,
 };
 
+/// The gateway's fail points are in no default build; without this step its abort at each step runs nowhere.
+const FAILPOINTS: Step = Step {
+    name: "gateway aborted at each step",
+    args: &[
+        "test",
+        "-p",
+        "kiosk-gateway",
+        "--features",
+        "failpoints",
+        "--test",
+        "it",
+        "nothing_is_doubled::",
+    ],
+    thorough: true,
+};
+
 /// A step that is a command of ours; `--fast` leaves it out.
 struct Whole {
     name: &'static str,
@@ -120,7 +136,7 @@ pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
     let root = workspace::load()?.root;
     let nextest = within(NEXTEST_PROBE_LIMIT, &mut cargo(&["nextest", "--version"]))? == Silent::Succeeded;
     let tests = if nextest { NEXTEST } else { LIBTEST };
-    let steps = [FMT, CLIPPY, UNIT, EVERY_DRIVER, BINARIES, tests, PCSC_TESTS, RECORDINGS, RECORDER, DOC];
+    let steps = every_step(tests);
     let mut ran = 0;
     for step in steps {
         if fast && step.thorough {
@@ -149,6 +165,11 @@ pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
     }
     println!("{}", closing_line(ran, 0));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The steps that are cargo commands, in their order.
+fn every_step(tests: Step) -> [Step; 11] {
+    [FMT, CLIPPY, UNIT, EVERY_DRIVER, BINARIES, tests, FAILPOINTS, PCSC_TESTS, RECORDINGS, RECORDER, DOC]
 }
 
 fn run_step(root: &Path, step: &Step) -> Result<bool> {
@@ -203,20 +224,15 @@ mod tests {
 
     #[test]
     fn fast_keeps_formatting_and_tests() {
-        let all = [
-            FMT,
-            CLIPPY,
-            UNIT,
-            EVERY_DRIVER,
-            BINARIES,
-            NEXTEST,
-            LIBTEST,
-            PCSC_TESTS,
-            RECORDINGS,
-            RECORDER,
-            DOC,
-        ];
+        let all = every_step(NEXTEST);
         let kept: Vec<&str> = all.iter().filter(|s| !s.thorough).map(|s| s.name).collect();
-        assert_eq!(kept, ["fmt", "build", "tests", "tests", "recordings"]);
+        assert_eq!(kept, ["fmt", "build", "tests", "recordings"]);
+    }
+
+    /// What no default feature switches on is switched on by a step of its own.
+    #[test]
+    fn the_gateways_fail_points_are_switched_on() {
+        let on = |step: &&Step| step.args.windows(2).any(|pair| pair == ["--features", "failpoints"]);
+        assert_eq!(every_step(NEXTEST).iter().filter(on).count(), 1);
     }
 }

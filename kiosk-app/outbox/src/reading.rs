@@ -155,8 +155,14 @@ impl Reading {
             return Err(OpenError::NotAFolder { path: dir.to_owned() });
         }
         refuse_newer(dir)?;
-        if !dir.join("journal/v1").is_dir() {
-            return Err(OpenError::NoOutbox { path: dir.to_owned() });
+        let path = dir.join("journal/v1");
+        match fs::metadata(&path) {
+            Ok(found) if found.is_dir() => {}
+            // What may not be seen is not what is not there.
+            Err(reason) if reason.kind() == ErrorKind::PermissionDenied => {
+                return Err(OpenError::Unreadable { path, reason });
+            }
+            Ok(_) | Err(_) => return Err(OpenError::NoOutbox { path: dir.to_owned() }),
         }
         let (state, look) = read(dir)?;
         Ok(Self { tries: tries(dir), dir: dir.to_owned(), state, look })

@@ -163,3 +163,29 @@ fn settle(
     outbox.close();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::own;
+    use rustix::{
+        fs::{Gid, Uid, chown},
+        process::geteuid,
+    };
+    use std::path::Path;
+
+    #[test]
+    fn an_outbox_of_another_user_is_refused_and_our_own_is_not() {
+        let ours = tempfile::tempdir().unwrap();
+        assert!(own(ours.path()).is_ok());
+        let (theirs, owner) = if geteuid().is_root() {
+            chown(ours.path(), Some(Uid::from_raw(65_533)), Some(Gid::from_raw(65_533))).unwrap();
+            (ours.path(), 65_533)
+        } else {
+            // Everybody but root is a stranger there.
+            (Path::new("/proc/1"), 0)
+        };
+        let line = own(theirs).unwrap_err().to_string();
+        let said = format!("belongs to user {owner}: run this as that user, nothing was settled");
+        assert!(line.starts_with(theirs.to_str().unwrap()) && line.ends_with(&said), "{line}");
+    }
+}

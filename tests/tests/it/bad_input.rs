@@ -1,5 +1,7 @@
 //! A file that cannot be used stops the role at start: exit code 2, one line with file, place, reason.
 
+mod state_folder;
+
 use kiosk_tests::run;
 use std::{fs, path::Path};
 

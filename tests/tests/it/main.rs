@@ -9,6 +9,8 @@ mod nothing_is_doubled;
 #[cfg(test)]
 mod nothing_is_lost;
 #[cfg(test)]
+mod place;
+#[cfg(test)]
 mod published_forms;
 
 /// Runs the demo with its own stage and checks its last line.

@@ -1,9 +1,7 @@
 //! A unit without a link: what waits is carried to the gateway by hand, once, and nothing is removed before
 //! a signed receipt is home.
 
-mod place;
-
-use place::{Place, outbox};
+use crate::place::{Place, outbox};
 use std::{fs, path::Path, process::Command};
 
 const LARGE: usize = 300 << 10;
