@@ -47,6 +47,8 @@ use tokio::{
 
 /// The longest an envelope's body takes to arrive.
 const BODY_WAIT: Duration = Duration::from_secs(60);
+/// How often a held POST looks for itself, where another gateway may have had the answer.
+const SHARED_LOOK: Duration = Duration::from_millis(250);
 /// Envelopes at once; each may hold 4 MiB.
 const ENVELOPES_MAX: usize = 256;
 
@@ -212,11 +214,13 @@ impl Api {
             if !is_open(&record) {
                 break;
             }
+            let look =
+                if self.work.store().is_shared() { until.min(Instant::now() + SHARED_LOOK) } else { until };
             let heard = tokio::select! {
                 () = stopped(&mut stop) => break,
-                heard = timeout_at(until, hear(&mut settlements, key)) => heard,
+                heard = timeout_at(look, hear(&mut settlements, key)) => heard,
             };
-            if heard.is_err() {
+            if heard.is_err() && Instant::now() >= until {
                 break;
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! ```toml
 //! listen = "0.0.0.0:8443"
-//! database = "gateway.db"          # paths are relative to this file's folder
+//! database = "gateway.db"          # paths are relative to this file's folder; or, for several gateways,
+//!                                  # "postgres://gateway@db.example.org/kiosk?sslmode=verify-full&sslrootcert=/etc/ssl/db-ca.pem"
 //! keys = "keys.toml"               # made when missing
 //! answer_wait_ms = 8000            # how long a kiosk's POST is held for the answer
 //!
@@ -26,16 +27,19 @@
 //! ```
 //!
 //! Promises: an error is one line with file, place and reason; an unknown field is an error.
-//! Never: reads the environment.
+//! Never: reads the environment itself; PostgreSQL's own variables (`PGPASSFILE`) are heard.
 
+pub use crate::store::Place;
 use kiosk_core::{ids::ServiceId, policy::Backoff};
 use reqwest::Method;
 use serde::Deserialize;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::{
     collections::BTreeMap,
     fmt, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    str::FromStr,
     time::Duration,
 };
 use url::{Host, Position, Url};
@@ -107,8 +111,8 @@ pub struct Config {
     pub file: PathBuf,
     /// Where kiosks connect.
     pub listen: SocketAddr,
-    /// The `SQLite` file.
-    pub database: PathBuf,
+    /// Where the rows are.
+    pub database: Place,
     /// The private keys' file.
     pub keys: PathBuf,
     /// The gateway's certificate chain.
@@ -129,7 +133,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 struct File {
     listen: SocketAddr,
-    database: PathBuf,
+    database: String,
     keys: PathBuf,
     #[serde(default = "answer_wait_ms")]
     answer_wait_ms: u64,
@@ -205,10 +209,11 @@ impl Config {
         if fields.retry.base_ms == 0 || fields.retry.cap_ms < fields.retry.base_ms {
             return Err(error(file, "retry", "base_ms must be at least 1 and at most cap_ms"));
         }
+        let database = place(&fields.database, folder).map_err(|e| error(file, "database", e))?;
         Ok(Self {
             file: file.to_owned(),
             listen: fields.listen,
-            database: folder.join(fields.database),
+            database,
             keys: folder.join(fields.keys),
             certificate: folder.join(fields.tls.certificate),
             certificate_key: folder.join(fields.tls.key),
@@ -235,6 +240,32 @@ fn line_and_column(text: &str, offset: usize) -> String {
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
     format!("line {line}, column {column}")
+}
+
+/// A file, or a server that proves itself by TLS unless it is on this machine.
+fn place(text: &str, folder: &Path) -> Result<Place, String> {
+    if !text.contains("://") {
+        return Ok(Place::Sqlite(folder.join(text)));
+    }
+    let url = Url::parse(text).map_err(|e| format!("neither a file nor an address: {e}"))?;
+    if !["postgres", "postgresql"].contains(&url.scheme()) {
+        return Err(format!("'{}://' is not a database we know; postgres:// is", url.scheme()));
+    }
+    if url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password") {
+        return Err(
+            "no password here: it belongs into ~/.pgpass, or the server asks for a certificate".into()
+        );
+    }
+    let options = PgConnectOptions::from_str(text).map_err(|e| e.to_string())?;
+    let near =
+        options.get_socket().is_some() || ["localhost", "127.0.0.1", "::1"].contains(&options.get_host());
+    let rooted = url.query_pairs().any(|(name, _)| name == "sslrootcert");
+    if !near && !(rooted && matches!(options.get_ssl_mode(), PgSslMode::VerifyFull)) {
+        return Err(
+            "a server elsewhere must prove its name: add ?sslmode=verify-full&sslrootcert=FILE".into()
+        );
+    }
+    Ok(Place::Postgres(Box::new(options.application_name("kiosk-gateway"))))
 }
 
 type Wrong = (&'static str, String);

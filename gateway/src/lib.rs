@@ -90,7 +90,7 @@ impl Gateway {
         let callers = call::Callers::new(&config)?;
         let store = Store::open(&config.database)
             .await
-            .map_err(|source| GatewayError::Store { path: config.database.display().to_string(), source })?;
+            .map_err(|source| GatewayError::Store { path: config.database.to_string(), source })?;
         let work = Arc::new(Work::new(store, keys.clone(), callers, config.backoff));
         Ok(Self { config, keys, acceptor, origins, work })
     }

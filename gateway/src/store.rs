@@ -1,32 +1,32 @@
-//! The store: one row per envelope in `SQLite` (`migrations/`), WAL, `synchronous = FULL`.
+//! The store: one row per envelope (`migrations/`), in `SQLite` or in PostgreSQL.
 //!
-//! One connection with an exclusive lock: a second gateway on the same file does not start, so one
-//! envelope is never worked on twice. Every change is one statement, committed and synced when it returns.
+//! ```text
+//! several gateways, one database:      who works on a row holds it by its number of attempts
+//!   due -> begin_call(attempts n) -> n + 1, not before <deadline> ---> put_off or settle (attempts n + 1)
+//!            another did: nothing changes, `TakenOver`                   another did since: `TakenOver`
+//! ```
+//! Every change is one statement, durable when it returns. A gateway that dies leaves a row that becomes due again
+//! for the others; one that only was slow finds that the row is no longer its own, and leaves it.
 //!
-//! Promises: a state only moves along the arrows drawn in the crate's documentation.
+//! Promises: a state only moves along the arrows drawn in the crate's documentation; of several gateways at most
+//! one begins a call from the same state.
 //! Never: holds an answer in clear; deletes a row.
 
+mod database;
 mod rows;
+#[cfg(test)]
+mod tests;
 
+use database::{Database, change, run};
 use kiosk_core::{
     claim::ClaimDigest,
     ids::{EnvelopeId, ServiceId},
-    wire::{ClaimReply, ClaimState},
+    wire::ClaimReply,
 };
-use rows::{blob, number, time};
-use sqlx::{
-    Row, SqlitePool,
-    migrate::MigrateError,
-    sqlite::{
-        SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions, SqliteSynchronous,
-    },
-};
-use std::{path::Path, time::Duration};
+use rows::{ClaimRow, CountsRow, OpenRow, RecordRow, time};
+use sqlx::{migrate::MigrateError, query_as, query_scalar};
 
-/// The longest a statement waits for its turn.
-const TURN_WAIT: Duration = Duration::from_secs(5);
-/// The longest the start waits for another gateway to let go of the file.
-const LOCK_WAIT: Duration = Duration::from_millis(500);
+pub use database::Place;
 
 /// Why the store did not do as told.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,9 @@ pub enum StoreError {
     /// The schema is newer than this program, or an earlier update broke off.
     #[error("{0}")]
     Schema(#[from] MigrateError),
+    /// Another gateway works on the row now.
+    #[error("another gateway took it over")]
+    TakenOver,
     /// A row that this program did not write.
     #[error("a row with a {0} that cannot be")]
     Row(&'static str),
@@ -111,6 +114,7 @@ pub(crate) struct OpenRecord {
     pub(crate) sealed: Vec<u8>,
     pub(crate) stored_at: u64,
     pub(crate) state: State,
+    /// How often a call was begun, or was asked about. The row is this gateway's while it says the same.
     pub(crate) attempts: u32,
 }
 
@@ -130,124 +134,86 @@ pub(crate) struct Counts {
 
 /// The database.
 #[derive(Clone, Debug)]
-pub(crate) struct Store(SqlitePool);
+pub(crate) struct Store(Database);
 
 impl Store {
-    /// Opens or makes the file and brings its schema up to date.
-    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .locking_mode(SqliteLockingMode::Exclusive)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(LOCK_WAIT);
-        let pool = SqlitePoolOptions::new()
-            .min_connections(1)
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .acquire_timeout(TURN_WAIT)
-            .connect_with(options)
-            .await?;
-        sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Self(pool))
+    /// Opens or makes it and brings its schema up to date.
+    pub(crate) async fn open(place: &Place) -> Result<Self, StoreError> {
+        Database::open(place).await.map(Self)
     }
 
-    /// Lets go of the file.
+    /// Lets go of it.
     pub(crate) async fn close(&self) {
         self.0.close().await;
     }
 
+    /// Whether other gateways may settle what this one stored.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.is_shared()
+    }
+
+    /// The time by which envelopes are due, milliseconds since 1970.
+    pub(crate) async fn now(&self) -> Result<u64, StoreError> {
+        self.0.now().await
+    }
+
     /// Stores an envelope; false when its key is taken.
     pub(crate) async fn insert(&self, new: &NewRecord<'_>) -> Result<bool, StoreError> {
-        let done = sqlx::query(
+        let sql =
             "INSERT INTO envelope (unit, id, service, claim, sha256, made_at, stored_at, receipt, sealed)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        )
-        .bind(&new.key.unit)
-        .bind(new.key.id.as_bytes().as_slice())
-        .bind(new.service.as_str())
-        .bind(new.claim.0.as_slice())
-        .bind(new.sha256.as_slice())
-        .bind(time(new.made_at))
-        .bind(time(new.stored_at))
-        .bind(new.receipt)
-        .bind(new.sealed)
-        .execute(&self.0)
-        .await?;
-        Ok(done.rows_affected() == 1)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
+        let id = new.key.id.as_bytes().as_slice();
+        let (claim, sha256) = (new.claim.0.as_slice(), new.sha256.as_slice());
+        let (made_at, stored_at) = (time(new.made_at), time(new.stored_at));
+        let values = (&new.key.unit, new.service.as_str());
+        let rows = change!(
+            &self.0,
+            sql,
+            [values.0, id, values.1, claim, sha256, made_at, stored_at, new.receipt, new.sealed]
+        )?;
+        Ok(rows == 1)
     }
 
     /// Finds an envelope.
     pub(crate) async fn find(&self, key: &RecordKey) -> Result<Option<Record>, StoreError> {
-        let row = sqlx::query(
-            "SELECT service, claim, sha256, receipt, state, reply FROM envelope WHERE unit = ? AND id = ?",
-        )
-        .bind(&key.unit)
-        .bind(key.id.as_bytes().as_slice())
-        .fetch_optional(&self.0)
-        .await?;
-        row.map(|row| {
-            Ok(Record {
-                service: rows::service(&row)?,
-                claim: ClaimDigest(blob(&row, "claim")?),
-                sha256: blob(&row, "sha256")?,
-                receipt: row.try_get("receipt")?,
-                state: State::read(row.try_get("state")?)?,
-                reply: row.try_get("reply")?,
-            })
-        })
-        .transpose()
+        let sql =
+            "SELECT service, claim, sha256, receipt, state, reply FROM envelope WHERE unit = $1 AND id = $2";
+        let id = key.id.as_bytes().as_slice();
+        let row: Option<RecordRow> = run!(&self.0, query_as(sql), [&key.unit, id], fetch_optional)?;
+        row.map(Record::try_from).transpose()
     }
 
     /// Up to `limit` envelopes that may be worked on now, the longest waiting first.
     pub(crate) async fn due(&self, now: u64, limit: usize) -> Result<Vec<OpenRecord>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT unit, id, service, sealed, stored_at, state, attempts FROM envelope
-             WHERE state IN ('stored', 'calling') AND not_before <= ? ORDER BY not_before LIMIT ?",
-        )
-        .bind(time(now))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&self.0)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(OpenRecord {
-                    key: RecordKey {
-                        unit: row.try_get("unit")?,
-                        id: EnvelopeId::from_bytes(blob(row, "id")?),
-                    },
-                    service: rows::service(row)?,
-                    sealed: row.try_get("sealed")?,
-                    stored_at: number(row, "stored_at")?,
-                    state: State::read(row.try_get("state")?)?,
-                    attempts: row.try_get("attempts")?,
-                })
-            })
-            .collect()
+        let sql = "SELECT unit, id, service, sealed, stored_at, state, attempts FROM envelope
+                   WHERE state IN ('stored', 'calling') AND not_before <= $1 ORDER BY not_before LIMIT $2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<OpenRow> = run!(&self.0, query_as(sql), [time(now), limit], fetch_all)?;
+        rows.into_iter().map(OpenRecord::try_from).collect()
     }
 
     /// When the next envelope becomes due that is not due at `now`.
     pub(crate) async fn next_due(&self, now: u64) -> Result<Option<u64>, StoreError> {
-        let row = sqlx::query(
-            "SELECT MIN(not_before) AS due FROM envelope
-             WHERE state IN ('stored', 'calling') AND not_before > ?",
-        )
-        .bind(time(now))
-        .fetch_one(&self.0)
-        .await?;
-        let due: Option<i64> = row.try_get("due")?;
+        let sql =
+            "SELECT MIN(not_before) FROM envelope WHERE state IN ('stored', 'calling') AND not_before > $1";
+        let due: Option<i64> = run!(&self.0, query_scalar(sql), [time(now)], fetch_one)?;
         Ok(due.and_then(|due| u64::try_from(due).ok()))
     }
 
     /// Writes the marker that a call begins; after a crash nobody asks or repeats before `not_before`.
-    pub(crate) async fn begin_call(&self, key: &RecordKey, not_before: u64) -> Result<(), StoreError> {
-        let query = sqlx::query(
-            "UPDATE envelope SET state = 'calling', attempts = attempts + 1, not_before = ?
-             WHERE unit = ? AND id = ? AND state IN ('stored', 'calling')",
-        );
-        one(query.bind(time(not_before)).bind(&key.unit).bind(key.id.as_bytes().as_slice()), &self.0).await
+    /// From here on the row is `record`'s holder's; [`StoreError::TakenOver`] when another was first.
+    pub(crate) async fn begin_call(
+        &self,
+        record: &mut OpenRecord,
+        not_before: u64,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE envelope SET state = 'calling', attempts = attempts + 1, not_before = $1
+                   WHERE unit = $2 AND id = $3 AND attempts = $4 AND state IN ('stored', 'calling')";
+        let id = record.key.id.as_bytes().as_slice();
+        let attempts = i64::from(record.attempts);
+        held(change!(&self.0, sql, [time(not_before), &record.key.unit, id, attempts])?)?;
+        record.attempts = record.attempts.saturating_add(1);
+        Ok(())
     }
 
     /// Puts an envelope off: as `Stored` when the service did not take it, as `Calling` when nobody knows.
@@ -255,101 +221,55 @@ impl Store {
     /// is asked less and less.
     pub(crate) async fn put_off(
         &self,
-        key: &RecordKey,
+        record: &OpenRecord,
         state: State,
         attempts: u32,
         not_before: u64,
     ) -> Result<(), StoreError> {
-        let query = sqlx::query(
-            "UPDATE envelope SET state = ?, attempts = ?, not_before = ?
-             WHERE unit = ? AND id = ? AND state IN ('stored', 'calling')",
-        );
-        let query = query.bind(state.text()).bind(attempts).bind(time(not_before));
-        one(query.bind(&key.unit).bind(key.id.as_bytes().as_slice()), &self.0).await
+        let sql = "UPDATE envelope SET state = $1, attempts = $2, not_before = $3
+                   WHERE unit = $4 AND id = $5 AND attempts = $6 AND state IN ('stored', 'calling')";
+        let id = record.key.id.as_bytes().as_slice();
+        let (tried, known) = (i64::from(attempts), i64::from(record.attempts));
+        held(change!(&self.0, sql, [state.text(), tried, time(not_before), &record.key.unit, id, known])?)
     }
 
     /// Ends an envelope's way. The sealed request is let go once answered, kept while staff need it.
-    pub(crate) async fn settle(&self, key: &RecordKey, end: Settlement) -> Result<(), StoreError> {
-        let query = match end {
-            Settlement::Answered { reply, reference } => sqlx::query(
-                "UPDATE envelope SET state = 'answered', sealed = NULL, reply = ?, reference = ?
-                 WHERE unit = ? AND id = ? AND state IN ('stored', 'calling')",
-            )
-            .bind(reply)
-            .bind(reference),
-            Settlement::NeedsStaff { reply, code, detail } => sqlx::query(
-                "UPDATE envelope SET state = 'needs-staff', reply = ?, code = ?, detail = ?
-                 WHERE unit = ? AND id = ? AND state IN ('stored', 'calling')",
-            )
-            .bind(reply)
-            .bind(code)
-            .bind(detail),
+    pub(crate) async fn settle(&self, record: &OpenRecord, end: Settlement) -> Result<(), StoreError> {
+        let id = record.key.id.as_bytes().as_slice();
+        let (unit, known) = (&record.key.unit, i64::from(record.attempts));
+        let rows = match &end {
+            Settlement::Answered { reply, reference } => {
+                let sql = "UPDATE envelope SET state = 'answered', sealed = NULL, reply = $1, reference = $2
+                           WHERE unit = $3 AND id = $4 AND attempts = $5 AND state IN ('stored', 'calling')";
+                change!(&self.0, sql, [reply, reference, unit, id, known])?
+            }
+            Settlement::NeedsStaff { reply, code, detail } => {
+                let sql = "UPDATE envelope SET state = 'needs-staff', reply = $1, code = $2, detail = $3
+                           WHERE unit = $4 AND id = $5 AND attempts = $6 AND state IN ('stored', 'calling')";
+                change!(&self.0, sql, [reply, *code, detail, unit, id, known])?
+            }
         };
-        one(query.bind(&key.unit).bind(key.id.as_bytes().as_slice()), &self.0).await
+        held(rows)
     }
 
     /// What may be told about a claim.
     pub(crate) async fn claim(&self, claim: &ClaimDigest) -> Result<Option<ClaimReply>, StoreError> {
-        let row = sqlx::query(
-            "SELECT service, stored_at, state, reference, code, detail FROM envelope
-             WHERE claim = ? ORDER BY stored_at DESC LIMIT 1",
-        )
-        .bind(claim.0.as_slice())
-        .fetch_optional(&self.0)
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let text = |column: &str| row.try_get::<Option<String>, _>(column).map(Option::unwrap_or_default);
-        let state = match State::read(row.try_get("state")?)? {
-            State::Stored | State::Calling => ClaimState::Sent,
-            State::Answered => ClaimState::Answered { reference: row.try_get("reference")? },
-            State::NeedsStaff => ClaimState::NeedsStaff { code: text("code")?, detail: text("detail")? },
-        };
-        Ok(Some(ClaimReply { service: rows::service(&row)?, stored_at: number(&row, "stored_at")?, state }))
+        let sql = "SELECT service, stored_at, state, reference, code, detail FROM envelope
+                   WHERE claim = $1 ORDER BY stored_at DESC LIMIT 1";
+        let row: Option<ClaimRow> = run!(&self.0, query_as(sql), [claim.0.as_slice()], fetch_optional)?;
+        row.map(ClaimReply::try_from).transpose()
     }
 
     /// How many envelopes wait for what.
     pub(crate) async fn counts(&self) -> Result<Counts, StoreError> {
-        let row = sqlx::query(
-            "SELECT COUNT(*) FILTER (WHERE state IN ('stored', 'calling')) AS open,
-                    COUNT(*) FILTER (WHERE state = 'needs-staff') AS needs_staff FROM envelope",
-        )
-        .fetch_one(&self.0)
-        .await?;
-        Ok(Counts { open: row.try_get("open")?, needs_staff: row.try_get("needs_staff")? })
+        let sql = "SELECT COUNT(*) FILTER (WHERE state IN ('stored', 'calling')) AS open,
+                          COUNT(*) FILTER (WHERE state = 'needs-staff') AS needs_staff FROM envelope";
+        let row: CountsRow = run!(&self.0, query_as(sql), [], fetch_one)?;
+        Ok(row.into())
     }
 }
 
-/// Runs a change that must hit one open row.
-async fn one(query: rows::Query<'_>, pool: &SqlitePool) -> Result<(), StoreError> {
-    let done = query.execute(pool).await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Row("state")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_question_without_an_answer_counts_as_an_attempt() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("gateway.db")).await.unwrap();
-        let key = RecordKey { unit: "unit-1".to_owned(), id: EnvelopeId::new(1, [1; 10]) };
-        let new = NewRecord {
-            key: &key,
-            service: &"street".parse().unwrap(),
-            claim: ClaimDigest([1; 32]),
-            sha256: [1; 32],
-            made_at: 1,
-            stored_at: 1,
-            receipt: b"receipt",
-            sealed: b"sealed",
-        };
-        assert!(store.insert(&new).await.unwrap());
-        let attempts = async || store.due(1, 9).await.unwrap().first().map(|record| record.attempts);
-        assert_eq!(attempts().await, Some(0));
-        store.begin_call(&key, 1).await.unwrap();
-        assert_eq!(attempts().await, Some(1));
-        store.put_off(&key, State::Calling, 2, 1).await.unwrap();
-        assert_eq!(attempts().await, Some(2));
-    }
+/// Whether a change hit its one row, or found that the row is somebody else's by now.
+fn held(rows: u64) -> Result<(), StoreError> {
+    if rows == 1 { Ok(()) } else { Err(StoreError::TakenOver) }
 }

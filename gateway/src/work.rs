@@ -19,7 +19,7 @@
 //! *Later* is a back-off, and never before what `Retry-After` asks for.
 //!
 //! Promises: the marker is on stable storage before the first byte goes to the service; at most
-//! [`CALLS_MAX`] calls at once, at most one per envelope.
+//! [`CALLS_MAX`] calls at once, at most one per envelope, whatever other gateways do with the same database.
 //! Never: gives up after a number of attempts, writes an answer in clear.
 
 mod settle;
@@ -128,7 +128,7 @@ impl Work {
         calls: &mut JoinSet<()>,
         busy: &mut BTreeMap<Id, RecordKey>,
     ) -> Result<Duration, StoreError> {
-        let now = unix_ms();
+        let now = self.store.now().await?;
         let due = self.store.due(now, CALLS_MAX + busy.len()).await?;
         for record in due {
             if calls.len() >= CALLS_MAX || busy.values().any(|key| *key == record.key) {
@@ -145,9 +145,15 @@ impl Work {
 
     async fn work_on(self: Arc<Self>, record: OpenRecord) {
         let (key, service) = (record.key.clone(), record.service.clone());
-        if let Err(error) = self.settle(record).await {
-            tracing::warn!(%error, unit = key.unit, id = %key.id, %service, "store");
-            sleep(STORE_PAUSE).await;
+        match self.settle(record).await {
+            Ok(()) => {}
+            Err(error @ StoreError::TakenOver) => {
+                tracing::info!(%error, unit = key.unit, id = %key.id, %service, "left alone");
+            }
+            Err(error) => {
+                tracing::warn!(%error, unit = key.unit, id = %key.id, %service, "store");
+                sleep(STORE_PAUSE).await;
+            }
         }
         // Nobody may be listening, which is fine.
         let _ = self.settled.send(key);

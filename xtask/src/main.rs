@@ -20,6 +20,7 @@ mod demo;
 mod fuzz;
 mod packages;
 mod peers;
+mod postgres;
 mod powercut;
 mod process;
 mod test;
@@ -40,9 +41,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, lints, tests, documentation tests, `vm hal`, power cuts and tidy; stops at the first failure.
+    /// Formatting, lints, tests, documentation tests, the gateway on PostgreSQL,
+    /// `vm hal`, power cuts and tidy; stops at the first failure.
     Test {
-        /// Leave out the lints, the documentation tests, the virtual machine and the power cuts.
+        /// Leave out the lints, the documentation tests, PostgreSQL, the virtual machine and the power cuts.
         #[arg(long)]
         fast: bool,
         /// Stop and list system packages that are missing instead of installing them.
@@ -95,6 +97,12 @@ enum Task {
         #[arg(last = true)]
         rest: Vec<String>,
     },
+    /// The gateway's tests on a PostgreSQL server of their own, with several gateways on one database.
+    Postgres {
+        /// Stop and list system packages that are missing instead of installing them.
+        #[arg(long)]
+        no_install: bool,
+    },
     /// Cuts the power of a simulated drive under the outbox, and counts what was lost; as root.
     Powercut(powercut::Options),
     /// Does harm to an outbox, again and again, and counts what it cost.
@@ -132,6 +140,7 @@ fn main() -> ExitCode {
         Task::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
         Task::Peers => peers::run(),
         Task::Bench { name, rest } => bench::run(name.as_deref(), &rest),
+        Task::Postgres { no_install } => postgres::run(no_install),
         Task::Powercut(options) => powercut::run(&options),
         Task::Campaign { harm, full, seed } => campaign::run(harm, full, seed),
         Task::Vm { guest, filter, no_install } => vm::run(guest, filter.as_deref(), no_install),

@@ -36,6 +36,8 @@ pub(crate) enum Purpose {
     Machine,
     /// A drive whose power can be cut.
     Disk,
+    /// A database server.
+    Server,
 }
 
 /// How a package shows that it is there.
@@ -49,6 +51,8 @@ enum Sign {
     Library(&'static str),
     /// A font file whose name begins like this.
     Font(&'static str),
+    /// PostgreSQL's `initdb`, of any version.
+    Server,
 }
 
 struct Need {
@@ -101,6 +105,8 @@ const NEEDS: &[Need] = &[
     need("pkgconf", Purpose::Machine, Sign::Program("pkg-config"), "finds libpcsclite"),
     need("xz-utils", Purpose::Machine, Sign::Program("xz"), "unpacks kernel modules"),
     need("e2fsprogs", Purpose::Disk, Sign::Program("mkfs.ext4"), "makes the file system that loses power"),
+    need("postgresql", Purpose::Server, Sign::Server, "the database that several gateways share"),
+    need("util-linux", Purpose::Server, Sign::Program("setpriv"), "runs it as its own user"),
     need("mount", Purpose::Disk, Sign::Program("mount"), "mounts it"),
 ];
 
@@ -119,6 +125,7 @@ struct Places {
     headers: Vec<PathBuf>,
     libraries: Vec<PathBuf>,
     fonts: Vec<PathBuf>,
+    servers: PathBuf,
 }
 
 impl Places {
@@ -143,7 +150,7 @@ impl Places {
         let mut programs = paths("PATH");
         // What root starts is found there by root, whoever asks.
         programs.extend(["/usr/sbin", "/sbin"].map(PathBuf::from));
-        Self { programs, headers, libraries, fonts }
+        Self { programs, headers, libraries, fonts, servers: "/usr/lib/postgresql".into() }
     }
 
     fn shows(&self, sign: Sign) -> bool {
@@ -152,6 +159,9 @@ impl Places {
             Sign::Program(name) => has(&self.programs, name),
             Sign::Header(name) => has(&self.headers, name),
             Sign::Library(name) => has(&self.libraries, name),
+            Sign::Server => fs::read_dir(&self.servers).is_ok_and(|mut versions| {
+                versions.any(|v| v.is_ok_and(|v| v.path().join("bin/initdb").is_file()))
+            }),
             Sign::Font(begins) => self.fonts.iter().any(|place| has_font(place, begins, FONT_DEPTH_MAX)),
         }
     }
@@ -178,7 +188,7 @@ pub(crate) fn window() -> Vec<Purpose> {
 
 /// `cargo xtask packages`: everything the other commands may need on this machine.
 pub(crate) fn run(no_install: bool) -> Result<ExitCode> {
-    let mut purposes = vec![Purpose::Build, Purpose::Text, Purpose::Machine, Purpose::Disk];
+    let mut purposes = vec![Purpose::Build, Purpose::Text, Purpose::Machine, Purpose::Disk, Purpose::Server];
     purposes.extend(window());
     let complete = ensure(&purposes, no_install)?;
     if complete {
@@ -281,7 +291,7 @@ fn apt_get(prefix: &[&str], args: &[&str]) -> Command {
 mod tests {
     use super::*;
 
-    const ALL: [Purpose; 7] = [
+    const ALL: [Purpose; 8] = [
         Purpose::Build,
         Purpose::Text,
         Purpose::X11,
@@ -289,10 +299,17 @@ mod tests {
         Purpose::Peers,
         Purpose::Machine,
         Purpose::Disk,
+        Purpose::Server,
     ];
 
     fn empty() -> Places {
-        Places { programs: vec![], headers: vec![], libraries: vec![], fonts: vec![] }
+        Places {
+            programs: vec![],
+            headers: vec![],
+            libraries: vec![],
+            fonts: vec![],
+            servers: PathBuf::new(),
+        }
     }
 
     #[test]
@@ -316,6 +333,7 @@ mod tests {
             headers: vec![root.clone()],
             libraries: vec![root.clone()],
             fonts: vec![root.join("fonts")],
+            servers: PathBuf::new(),
         };
         assert!(places.shows(Sign::Program("cc")));
         assert!(!places.shows(Sign::Header("stdio.h")));

@@ -9,7 +9,7 @@
 
 use crate::{
     packages::{self, Purpose},
-    powercut,
+    postgres, powercut,
     process::{Silent, cargo, succeeds, within},
     tidy, vm, workspace,
 };
@@ -118,6 +118,9 @@ struct Whole {
     run: fn() -> Result<bool>,
 }
 
+/// The gateway's tests once more, on the database that a fleet uses, and with several gateways on it.
+const FLEET: Whole =
+    Whole { name: "gateway on PostgreSQL", again: "cargo xtask postgres", run: postgres::gateway };
 const MACHINE: Whole = Whole { name: "vm hal", again: "cargo xtask vm hal", run: || vm::hal("") };
 const POWER: Whole = Whole { name: "powercut", again: "cargo xtask powercut --small", run: powercut::small };
 
@@ -128,7 +131,7 @@ const NEXTEST_PROBE_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
     let mut purposes = vec![Purpose::Build, Purpose::Text];
     if !fast {
-        purposes.extend([Purpose::Machine, Purpose::Disk]);
+        purposes.extend([Purpose::Machine, Purpose::Disk, Purpose::Server]);
     }
     if !packages::ensure(&purposes, no_install)? {
         return Ok(ExitCode::FAILURE);
@@ -148,7 +151,7 @@ pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
             return Ok(failed(ran));
         }
     }
-    for whole in [MACHINE, POWER] {
+    for whole in [FLEET, MACHINE, POWER] {
         if fast {
             println!("test: {} left out by --fast", whole.name);
             continue;

@@ -98,7 +98,8 @@ impl Work {
                     Asked::Found(answer) => self.answered(&record, caller, opened, &answer).await,
                     Asked::NotFound => self.call(record, caller, opened).await,
                     Asked::Unknown { why, retry_after_ms } => {
-                        self.put_off(&record, State::Calling, retry_after_ms, &why).await
+                        let tries = record.attempts.saturating_add(1);
+                        self.put_off(&record, State::Calling, tries, retry_after_ms, &why).await
                     }
                 }
             }
@@ -109,12 +110,14 @@ impl Work {
         }
     }
 
-    async fn call(&self, record: OpenRecord, caller: &Caller, opened: Opened) -> Result<(), StoreError> {
+    async fn call(&self, mut record: OpenRecord, caller: &Caller, opened: Opened) -> Result<(), StoreError> {
         let deadline_ms = u64::try_from(caller.service.deadline.as_millis()).unwrap_or(u64::MAX);
         let aftermath_ms = deadline_ms.saturating_add(AFTERMATH_MS);
-        self.store.begin_call(&record.key, unix_ms().saturating_add(aftermath_ms)).await?;
-        reach(Step::Calling);
         let repeated = record.attempts > 0;
+        let not_before = self.store.now().await?.saturating_add(aftermath_ms);
+        self.store.begin_call(&mut record, not_before).await?;
+        reach(Step::Calling);
+        let tries = record.attempts;
         let called = caller.call(&opened, record.key.id, repeated).await;
         reach(Step::Called);
         match called {
@@ -123,13 +126,16 @@ impl Work {
                 300..=399 => self.refused(&record, opened, &answer, Trouble::Redirected(answer.status)).await,
                 _ => self.refused(&record, opened, &answer, Trouble::Refused(answer.status)).await,
             },
-            Called::NotTaken { why } => self.put_off(&record, State::Stored, 0, &why).await,
+            // An earlier call whose outcome is unknown stays one, whatever became of this one.
+            Called::NotTaken { why } => self.put_off(&record, record.state, tries, 0, &why).await,
             Called::Unknown { why, retry_after_ms } => match caller.service.repeat {
                 Repeat::Never => self.to_staff(&record, Some(opened), Trouble::OutcomeUnknown).await,
-                Repeat::IdempotencyKey => self.put_off(&record, State::Calling, retry_after_ms, &why).await,
+                Repeat::IdempotencyKey => {
+                    self.put_off(&record, State::Calling, tries, retry_after_ms, &why).await
+                }
                 Repeat::AskOpen311 => {
                     let at_least_ms = aftermath_ms.max(retry_after_ms);
-                    self.put_off(&record, State::Calling, at_least_ms, &why).await
+                    self.put_off(&record, State::Calling, tries, at_least_ms, &why).await
                 }
             },
         }
@@ -148,7 +154,7 @@ impl Work {
             return self.to_staff(record, None, Trouble::OutcomeUnknown).await;
         };
         tracing::info!(unit = record.key.unit, id = %record.key.id, service = %record.service, "answered");
-        self.store.settle(&record.key, Settlement::Answered { reply, reference }).await
+        self.store.settle(record, Settlement::Answered { reply, reference }).await
     }
 
     async fn refused(
@@ -179,21 +185,23 @@ impl Work {
     ) -> Result<(), StoreError> {
         let (code, detail) = (trouble.code(), trouble.detail());
         tracing::warn!(unit = record.key.unit, id = %record.key.id, service = %record.service, code, "needs staff");
-        self.store.settle(&record.key, Settlement::NeedsStaff { reply, code, detail }).await
+        self.store.settle(record, Settlement::NeedsStaff { reply, code, detail }).await
     }
 
+    /// Puts `record` off after so many `tries`, this one included.
     async fn put_off(
         &self,
         record: &OpenRecord,
         state: State,
+        tries: u32,
         at_least_ms: u64,
         why: &str,
     ) -> Result<(), StoreError> {
-        let wait_ms = self.wait_ms(record.attempts).max(at_least_ms);
+        let wait_ms = self.wait_ms(tries.saturating_sub(1)).max(at_least_ms);
         tracing::warn!(
             unit = record.key.unit, id = %record.key.id, service = %record.service, wait_ms, why, "later"
         );
-        let attempts = record.attempts.saturating_add(1);
-        self.store.put_off(&record.key, state, attempts, unix_ms().saturating_add(wait_ms)).await
+        let not_before = self.store.now().await?.saturating_add(wait_ms);
+        self.store.put_off(record, state, tries, not_before).await
     }
 }

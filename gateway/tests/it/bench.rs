@@ -1,7 +1,7 @@
 //! A whole set-up in a temporary folder: certificates, configuration, a council to call, the gateway's
 //! process, and units that talk to it.
 
-use crate::{council::Council, open311::Ledger};
+use crate::{council::Council, database::Place, open311::Ledger};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bhttp::{Message, Mode};
 use kiosk_core::{
@@ -77,6 +77,7 @@ impl Authority {
 
 /// Everything but the running gateway.
 pub(crate) struct Bench {
+    pub(crate) place: Place,
     pub(crate) dir: TempDir,
     pub(crate) ca: Authority,
     pub(crate) council: Council,
@@ -84,8 +85,12 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn new() -> Self {
-        let bench =
-            Self { dir: tempfile::tempdir().unwrap(), ca: Authority::new(), council: Council::start().await };
+        let bench = Self {
+            place: Place::new().await,
+            dir: tempfile::tempdir().unwrap(),
+            ca: Authority::new(),
+            council: Council::start().await,
+        };
         let (certificate, key) = bench.ca.issue("gateway", ExtendedKeyUsagePurpose::ServerAuth);
         bench.write("gateway.pem", &certificate.pem());
         bench.write("gateway.key", &key.serialize_pem());
@@ -112,9 +117,12 @@ impl Bench {
             )
         };
         [
-            "listen = \"127.0.0.1:0\"\ndatabase = \"gateway.db\"\nkeys = \"keys.toml\"\nanswer_wait_ms = 5000\n"
+            format!(
+                "listen = \"127.0.0.1:0\"\ndatabase = \"{}\"\nkeys = \"keys.toml\"\nanswer_wait_ms = 5000\n",
+                self.place.as_configured()
+            ),
+            "[tls]\ncertificate = \"gateway.pem\"\nkey = \"gateway.key\"\nclient_ca = \"units-ca.pem\"\n"
                 .to_owned(),
-            "[tls]\ncertificate = \"gateway.pem\"\nkey = \"gateway.key\"\nclient_ca = \"units-ca.pem\"\n".to_owned(),
             "[retry]\nbase_ms = 20\ncap_ms = 100\n".to_owned(),
             service("street", "/requests.json", "ask-open311", "/0/service_request_id"),
             service("form", "/forms", "idempotency-key", "/reference"),

@@ -34,12 +34,27 @@ async fn each_mistake_is_one_line_with_file_place_and_reason() {
         ("\"/reference\"", "\"reference\"", "service[1].reference: is a JSON pointer"),
         ("id = \"form\"", "id = \"form\"\nca = \"gateway.key\"", "service 'form'.ca: "),
     ];
+    let places = [
+        ("mysql://db/x", "database: 'mysql://' is not a database we know; postgres:// is"),
+        ("postgres://a:secret@localhost/x", "database: no password here"),
+        (
+            "postgres://a@db.example/x",
+            "database: a server elsewhere must prove its name: add ?sslmode=verify-full",
+        ),
+        ("postgres://a@db.example/x?sslmode=verify-full", "database: a server elsewhere must prove its name"),
+        ("postgres://a@db.example/x?sslmode=require", "database: a server elsewhere must prove its name"),
+    ];
+    let configured = format!("database = \"{}\"", bench.place.as_configured());
+    let places = places.map(|(to, expected)| (configured.as_str(), format!("database = \"{to}\""), expected));
+    let changes =
+        changes.map(|(from, to, expected)| (from, to.to_owned(), expected)).into_iter().chain(places);
     for (from, to, expected) in changes {
         assert!(good.contains(from), "{from}");
-        bench.write("gateway.toml", &good.replacen(from, to, 1));
+        bench.write("gateway.toml", &good.replacen(from, &to, 1));
         let outcome = run(&bench);
         assert_eq!(outcome.code, Some(2), "{}", outcome.line);
         assert!(outcome.line.contains(expected), "{expected}: {}", outcome.line);
+        assert!(!outcome.line.contains("secret"), "{}", outcome.line);
     }
     fs::remove_file(bench.path("gateway.toml")).unwrap();
     let outcome = run(&bench);

@@ -2,6 +2,9 @@
 //!
 //! The gateway is this package's binary in a process of its own; the units here speak TLS, HTTP and
 //! RFC 9458 without the uplink's code.
+//!
+//! The same tests run on either database: on `SQLite`, or, where `KIOSK_TEST_POSTGRES` names a server, on it.
+//! Those of several gateways on one database are behind feature `fleet-tests`, since they need the server.
 
 #[cfg(test)]
 mod acceptance;
@@ -11,6 +14,8 @@ mod bench;
 mod configuration;
 #[cfg(test)]
 mod council;
+#[cfg(test)]
+mod database;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]

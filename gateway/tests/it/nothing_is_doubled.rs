@@ -4,6 +4,8 @@ mod busy;
 mod carried_by_hand;
 mod kill;
 mod list;
+#[cfg(feature = "fleet-tests")]
+mod together;
 
 use crate::bench::{Bench, Process, Sealed, header, problem};
 use kiosk_core::wire::ClaimState;
