@@ -260,7 +260,8 @@ fn place(text: &str, folder: &Path) -> Result<Place, String> {
     let near =
         options.get_socket().is_some() || ["localhost", "127.0.0.1", "::1"].contains(&options.get_host());
     let rooted = url.query_pairs().any(|(name, _)| name == "sslrootcert");
-    if !near && !(rooted && matches!(options.get_ssl_mode(), PgSslMode::VerifyFull)) {
+    let proven = near || (rooted && matches!(options.get_ssl_mode(), PgSslMode::VerifyFull));
+    if !proven {
         return Err(
             "a server elsewhere must prove its name: add ?sslmode=verify-full&sslrootcert=FILE".into()
         );
