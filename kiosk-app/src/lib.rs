@@ -19,5 +19,6 @@ pub mod frame;
 pub mod hal_cli;
 pub mod outbox_cli;
 pub mod screen;
+pub mod service;
 pub mod shell;
 pub mod stamp;

@@ -27,7 +27,7 @@ pub use adapter::Adapter;
 
 use crate::{
     config::{ShellConfig, StartError, load},
-    screen::{App, Page, headless::Headless, words},
+    screen::{App, Page, headless::Headless, pulse::Pulse, words},
 };
 use anyhow::Context;
 use engine::Engine;
@@ -108,6 +108,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         slint::invoke_from_event_loop(crate::demo::remote::tell_time_and_quit)?;
     }
     drop(headless);
+    let _pulse = Pulse::start(&app, "serving");
     tracing::info!("shell ready");
     app.show()?;
     slint::run_event_loop_until_quit()?;
