@@ -166,7 +166,8 @@ fn catalogue_speaks(
     Ok(())
 }
 
-fn size(text: &str) -> Result<(u32, u32), String> {
+/// WIDTHxHEIGHT of a screen in memory.
+pub(crate) fn size(text: &str) -> Result<(u32, u32), String> {
     let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     sides
         .filter(|(w, h)| *w >= 320 && *h >= 320)
