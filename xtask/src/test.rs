@@ -11,7 +11,7 @@ use crate::{
     packages::{self, Purpose},
     powercut,
     process::{Silent, cargo, succeeds, within},
-    tidy, vm, workspace,
+    tidy, units, vm, workspace,
 };
 use anyhow::Result;
 use std::{
@@ -103,6 +103,7 @@ struct Whole {
 }
 
 const MACHINE: Whole = Whole { name: "vm hal", again: "cargo xtask vm hal", run: || vm::hal("") };
+const UNITS: Whole = Whole { name: "units", again: "cargo xtask units", run: units::report };
 const POWER: Whole = Whole { name: "powercut", again: "cargo xtask powercut --small", run: powercut::small };
 
 /// How long cargo may take to say whether it has nextest.
@@ -132,7 +133,7 @@ pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
             return Ok(failed(ran));
         }
     }
-    for whole in [MACHINE, POWER] {
+    for whole in [UNITS, MACHINE, POWER] {
         if fast {
             println!("test: {} left out by --fast", whole.name);
             continue;
