@@ -111,6 +111,12 @@ enum Task {
     },
     /// Asks Debian 13's systemd, udev and nft what they think of what is installed on a unit.
     Units,
+    /// Part of `units`: whether anything answers at an address.
+    #[command(hide = true)]
+    Knock {
+        /// Host and port.
+        address: std::net::SocketAddr,
+    },
     /// Runs drivers against devices a kernel pretends to have, in a virtual machine (QEMU).
     Vm {
         /// What to run.
@@ -138,6 +144,7 @@ fn main() -> ExitCode {
         Task::Powercut(options) => powercut::run(&options),
         Task::Campaign { harm, full, seed } => campaign::run(harm, full, seed),
         Task::Units => units::run(),
+        Task::Knock { address } => Ok(units::knock(address)),
         Task::Vm { guest, filter, no_install } => vm::run(guest, filter.as_deref(), no_install),
     };
     outcome.unwrap_or_else(|error| {

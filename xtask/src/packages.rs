@@ -36,6 +36,8 @@ pub(crate) enum Purpose {
     Machine,
     /// A drive whose power can be cut.
     Disk,
+    /// Two networks with a packet filter between them.
+    Network,
 }
 
 /// How a package shows that it is there.
@@ -102,6 +104,12 @@ const NEEDS: &[Need] = &[
     need("xz-utils", Purpose::Machine, Sign::Program("xz"), "unpacks kernel modules"),
     need("e2fsprogs", Purpose::Disk, Sign::Program("mkfs.ext4"), "makes the file system that loses power"),
     need("mount", Purpose::Disk, Sign::Program("mount"), "mounts it"),
+    need(
+        "iproute2",
+        Purpose::Network,
+        Sign::Program("ip"),
+        "makes networks for the packet filter to be tried in",
+    ),
 ];
 
 /// How deep font directories are searched.
@@ -178,7 +186,7 @@ pub(crate) fn window() -> Vec<Purpose> {
 
 /// `cargo xtask packages`: everything the other commands may need on this machine.
 pub(crate) fn run(no_install: bool) -> Result<ExitCode> {
-    let mut purposes = vec![Purpose::Build, Purpose::Text, Purpose::Machine, Purpose::Disk];
+    let mut purposes = vec![Purpose::Build, Purpose::Text, Purpose::Machine, Purpose::Disk, Purpose::Network];
     purposes.extend(window());
     let complete = ensure(&purposes, no_install)?;
     if complete {
@@ -281,7 +289,7 @@ fn apt_get(prefix: &[&str], args: &[&str]) -> Command {
 mod tests {
     use super::*;
 
-    const ALL: [Purpose; 7] = [
+    const ALL: [Purpose; 8] = [
         Purpose::Build,
         Purpose::Text,
         Purpose::X11,
@@ -289,6 +297,7 @@ mod tests {
         Purpose::Peers,
         Purpose::Machine,
         Purpose::Disk,
+        Purpose::Network,
     ];
 
     fn empty() -> Places {

@@ -113,7 +113,7 @@ const NEXTEST_PROBE_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
     let mut purposes = vec![Purpose::Build, Purpose::Text];
     if !fast {
-        purposes.extend([Purpose::Machine, Purpose::Disk]);
+        purposes.extend([Purpose::Machine, Purpose::Disk, Purpose::Network]);
     }
     if !packages::ensure(&purposes, no_install)? {
         return Ok(ExitCode::FAILURE);

@@ -6,6 +6,7 @@
 //! | `security` | `systemd-analyze security --offline=true` | exposure above [`EXPOSURE_MAX`] |
 //! | `udev` | `udevadm verify` | a rule it does not take, a style it does not like |
 //! | `nft` | `nft -c` | a rule set that the kernel would refuse |
+//! | `street` | `ip netns`, as root | a packet that passes and should not, or should and does not |
 //! | `blind` | each of them, on a file with a mistake | a mistake that is not found |
 //!
 //! The programs are those of Debian 13, which is what is flashed, fetched below `target/units` and run in a chroot: another
@@ -14,9 +15,15 @@
 //! Promises: one line per finding; the last line is `units: files N, findings M, shell X.X, agent Y.Y`.
 //! Never: starts a unit, or touches this machine's systemd, udev or packet filter.
 
+mod street;
 mod tools;
 
-use crate::workspace;
+pub(crate) use street::knock;
+
+use crate::{
+    packages::{self, Purpose},
+    workspace,
+};
 use anyhow::{Context as _, Result};
 use std::{
     fs,
@@ -29,6 +36,9 @@ use tools::Tools;
 const EXPOSURE_MAX: f64 = 1.5;
 /// The units whose exposure is measured; the first two are in the last line.
 const SANDBOXED: [&str; 3] = ["kiosk-shell.service", "kiosk-agent.service", "kiosk-fault.service"];
+
+/// What is loaded on the unit's side of the street.
+const FILTER: &str = "kiosk.nft";
 
 /// Files with a mistake each, and the program that must see it.
 const BROKEN: [(&str, &str, Check); 4] = [
@@ -53,6 +63,9 @@ pub(crate) fn run() -> Result<ExitCode> {
 
 /// Checks every file and prints the findings. Whether there were none.
 pub(crate) fn report() -> Result<bool> {
+    if !packages::ensure(&[Purpose::Network], false)? {
+        return Ok(false);
+    }
     let workspace = workspace::load()?;
     let tools = Tools::find_or_fetch(&workspace.target.join("units"))?;
     let files = files(&workspace.root)?;
@@ -78,6 +91,7 @@ pub(crate) fn report() -> Result<bool> {
                 .push(format!("{unit}: security: exposure {exposure}; at most {EXPOSURE_MAX} is allowed"));
         }
     }
+    findings.extend(street::findings(&tools, FILTER)?);
     findings.extend(blind(&tools)?);
     for finding in &findings {
         println!("{finding}");

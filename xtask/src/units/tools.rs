@@ -58,6 +58,11 @@ impl Tools {
         Ok(Self { root })
     }
 
+    /// Where they are unpacked.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Puts a file where the programs find it.
     pub(super) fn stage(&self, name: &str, text: &str) -> Result<()> {
         let path = self.root.join(STAGE).join(name.strip_suffix(".example").unwrap_or(name));
