@@ -29,6 +29,8 @@ enum Role {
         #[arg(long)]
         config: PathBuf,
     },
+    /// One page with a code, where the shell cannot be started.
+    Fault(kiosk_app::fault::Args),
     /// What waits in the agent's outbox, and carrying it to the gateway by hand.
     Outbox {
         /// What to do.
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().role {
         Role::Shell(args) => kiosk_app::shell::run(args),
         Role::Agent { config } => kiosk_app::agent::run(&config).map(|()| ExitCode::SUCCESS),
+        Role::Fault(args) => kiosk_app::fault::run(&args),
         Role::Outbox { task } => kiosk_app::outbox_cli::run(&task),
         Role::Hal(args) => kiosk_app::hal_cli::run(&args),
         #[cfg(feature = "demo")]

@@ -1,5 +1,5 @@
 //! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | campaign | fuzz |
-//! peers | powercut | vm`.
+//! peers | powercut | units | vm`.
 //!
 //! Promises: what a command prints last is what happened; a check that did not run says so; every
 //! exit status below is one a script can act on.
@@ -25,6 +25,7 @@ mod powercut;
 mod process;
 mod test;
 mod tidy;
+mod units;
 mod vm;
 mod workspace;
 
@@ -116,6 +117,14 @@ enum Task {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Asks Debian 13's systemd, udev and nft what they think of what is installed on a unit.
+    Units,
+    /// Part of `units`: whether anything answers at an address.
+    #[command(hide = true)]
+    Knock {
+        /// Host and port.
+        address: std::net::SocketAddr,
+    },
     /// Runs drivers against devices a kernel pretends to have, in a virtual machine (QEMU).
     Vm {
         /// What to run.
@@ -143,6 +152,8 @@ fn main() -> ExitCode {
         Task::Postgres { no_install } => postgres::run(no_install),
         Task::Powercut(options) => powercut::run(&options),
         Task::Campaign { harm, full, seed } => campaign::run(harm, full, seed),
+        Task::Units => units::run(),
+        Task::Knock { address } => Ok(units::knock(address)),
         Task::Vm { guest, filter, no_install } => vm::run(guest, filter.as_deref(), no_install),
     };
     outcome.unwrap_or_else(|error| {

@@ -38,6 +38,8 @@ pub(crate) enum Purpose {
     Disk,
     /// A database server.
     Server,
+    /// Two networks with a packet filter between them.
+    Network,
 }
 
 /// How a package shows that it is there.
@@ -108,6 +110,12 @@ const NEEDS: &[Need] = &[
     need("postgresql", Purpose::Server, Sign::Server, "the database that several gateways share"),
     need("util-linux", Purpose::Server, Sign::Program("setpriv"), "runs it as its own user"),
     need("mount", Purpose::Disk, Sign::Program("mount"), "mounts it"),
+    need(
+        "iproute2",
+        Purpose::Network,
+        Sign::Program("ip"),
+        "makes networks for the packet filter to be tried in",
+    ),
 ];
 
 /// How deep font directories are searched.
@@ -188,7 +196,14 @@ pub(crate) fn window() -> Vec<Purpose> {
 
 /// `cargo xtask packages`: everything the other commands may need on this machine.
 pub(crate) fn run(no_install: bool) -> Result<ExitCode> {
-    let mut purposes = vec![Purpose::Build, Purpose::Text, Purpose::Machine, Purpose::Disk, Purpose::Server];
+    let mut purposes = vec![
+        Purpose::Build,
+        Purpose::Text,
+        Purpose::Machine,
+        Purpose::Disk,
+        Purpose::Server,
+        Purpose::Network,
+    ];
     purposes.extend(window());
     let complete = ensure(&purposes, no_install)?;
     if complete {
@@ -291,7 +306,7 @@ fn apt_get(prefix: &[&str], args: &[&str]) -> Command {
 mod tests {
     use super::*;
 
-    const ALL: [Purpose; 8] = [
+    const ALL: [Purpose; 9] = [
         Purpose::Build,
         Purpose::Text,
         Purpose::X11,
@@ -300,6 +315,7 @@ mod tests {
         Purpose::Machine,
         Purpose::Disk,
         Purpose::Server,
+        Purpose::Network,
     ];
 
     fn empty() -> Places {

@@ -11,7 +11,7 @@ use crate::{
     packages::{self, Purpose},
     postgres, powercut,
     process::{Silent, cargo, succeeds, within},
-    tidy, vm, workspace,
+    tidy, units, vm, workspace,
 };
 use anyhow::Result;
 use std::{
@@ -122,6 +122,7 @@ struct Whole {
 const FLEET: Whole =
     Whole { name: "gateway on PostgreSQL", again: "cargo xtask postgres", run: postgres::gateway };
 const MACHINE: Whole = Whole { name: "vm hal", again: "cargo xtask vm hal", run: || vm::hal("") };
+const UNITS: Whole = Whole { name: "units", again: "cargo xtask units", run: units::report };
 const POWER: Whole = Whole { name: "powercut", again: "cargo xtask powercut --small", run: powercut::small };
 
 /// How long cargo may take to say whether it has nextest.
@@ -131,7 +132,7 @@ const NEXTEST_PROBE_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
     let mut purposes = vec![Purpose::Build, Purpose::Text];
     if !fast {
-        purposes.extend([Purpose::Machine, Purpose::Disk, Purpose::Server]);
+        purposes.extend([Purpose::Machine, Purpose::Disk, Purpose::Server, Purpose::Network]);
     }
     if !packages::ensure(&purposes, no_install)? {
         return Ok(ExitCode::FAILURE);
@@ -151,7 +152,7 @@ pub(crate) fn run(fast: bool, no_install: bool) -> Result<ExitCode> {
             return Ok(failed(ran));
         }
     }
-    for whole in [FLEET, MACHINE, POWER] {
+    for whole in [UNITS, FLEET, MACHINE, POWER] {
         if fast {
             println!("test: {} left out by --fast", whole.name);
             continue;

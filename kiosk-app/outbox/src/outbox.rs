@@ -197,7 +197,14 @@ impl Outbox {
     /// The numbers; all zero when the outbox does not answer.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.ask(|reply| Request::Stats { reply }).unwrap_or_default()
+        self.proof().unwrap_or_default()
+    }
+
+    /// The numbers, as proof that the outbox's thread works: asked through the queue of every save and answered in
+    /// turn. `None` when it does not answer, because a write to a drive that hangs does not return for example.
+    #[must_use]
+    pub fn proof(&self) -> Option<Stats> {
+        self.ask(|reply| Request::Stats { reply })
     }
 
     /// When something is due that is in nobody's hand: `now_ms` or later, in milliseconds since 1970.

@@ -1,6 +1,6 @@
 //! The unix socket: who may come in, what they may say.
 //!
-//! Promises: only the configured user is let in; one protocol version; frames bounded; a peer that
+//! Promises: systemd's socket where there is one, else its own; only the configured user is let in; one protocol version; frames bounded; a peer that
 //! breaks a rule is logged by rule, never by content, and disconnected.
 //! Never: waits for a silent peer before it said hello longer than [`HELLO_LIMIT`].
 
@@ -14,7 +14,11 @@ use kiosk_core::{
     claim::ClaimDigest,
     wire::{ClaimState, Envelope, Lookup, NotSaved, PROTOCOL, SEALED_BYTES_MAX, ToAgent, ToShell},
 };
-use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{
+    os::unix::{fs::PermissionsExt, net::UnixListener as GivenListener},
+    path::Path,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -28,6 +32,19 @@ const HELLO_LIMIT: Duration = Duration::from_secs(5);
 const LOOKUP_LIMIT: Duration = Duration::from_secs(15);
 /// Replies a peer has not read yet.
 const REPLIES_MAX: usize = 16;
+
+/// Takes the socket that systemd opened, or opens it.
+pub(super) fn open(
+    config_file: &Path,
+    socket: &Path,
+    given: Option<GivenListener>,
+) -> Result<UnixListener, StartError> {
+    let Some(given) = given else { return bind(config_file, socket) };
+    given
+        .set_nonblocking(true)
+        .and_then(|()| UnixListener::from_std(given))
+        .map_err(|e| StartError::new(config_file, "socket", format!("from systemd: {e}")))
+}
 
 /// Opens the socket, replacing what an earlier agent left.
 pub(super) fn bind(config_file: &Path, socket: &Path) -> Result<UnixListener, StartError> {

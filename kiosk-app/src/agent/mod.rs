@@ -1,16 +1,20 @@
 //! The agent: the outbox and the way to the gateway, behind a unix socket.
 //!
-//! Promises: ends, to be started again, when its outbox has; answers *saved* only after the outbox said durable; delivers, retries and settles by the
+//! Promises: proves its outbox to systemd's watchdog; ends, to be started again, when its outbox has; answers *saved* only after the outbox said durable; delivers, retries and settles by the
 //! table in [`kiosk_core::policy`]; never holds a plaintext.
 //! Never: opens a device or a display; talks to anyone but the configured gateway and shell.
 
 mod courier;
 mod door;
+mod proof;
 #[cfg(feature = "demo")]
 #[cfg(test)]
 mod tests;
 
-use crate::config::{AgentConfig, StartError, load};
+use crate::{
+    config::{AgentConfig, StartError, load},
+    service,
+};
 use anyhow::Context;
 use base64::Engine;
 use courier::Courier;
@@ -51,6 +55,7 @@ struct Shared {
 pub fn run(config_file: &Path) -> anyhow::Result<()> {
     let config: AgentConfig = load(config_file)?;
     config.check(config_file)?;
+    let given = service::listener(config_file, &config.socket)?;
     let uplink = uplink(config_file, &config)?;
     let (outbox, opened) = Outbox::open(&config.state, kiosk_outbox::Options::default())
         .map_err(|e| StartError::new(config_file, "state", e))?;
@@ -66,15 +71,17 @@ pub fn run(config_file: &Path) -> anyhow::Result<()> {
     };
     let backoff = Backoff { base_ms: config.retry.base_ms, cap_ms: config.retry.cap_ms };
     runtime.block_on(async {
-        let listener = door::bind(config_file, &config.socket)?;
+        let listener = door::open(config_file, &config.socket, given)?;
         let uid = config.shell_uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
         let courier = tokio::spawn(Courier::new(shared.clone(), backoff).run());
         let door = tokio::spawn(door::serve(listener, uid, shared.clone()));
+        let proof = tokio::spawn(proof::feed(shared.outbox.clone(), service::beat_every()));
         tracing::info!(socket = %config.socket.display(), "agent ready");
         let ended = tokio::select! {
             stop = stop_signal() => stop.context("waiting for a signal"),
             ended = courier => Err(ended.unwrap_or_else(Into::into)).context("delivering"),
             ended = door => Err(anyhow::anyhow!("the door ended: {ended:?}")),
+            ended = proof => Err(anyhow::anyhow!("the proof of the outbox ended: {ended:?}")),
         };
         shared.outbox.close();
         ended

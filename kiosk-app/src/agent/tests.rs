@@ -1,7 +1,7 @@
 //! The agent's door, knocked at by peers that break its rules.
 
 use super::{Shared, door};
-use crate::{demo::pki::Pki, frame};
+use crate::{demo::pki::Pki, frame, service};
 use kiosk_core::{
     claim::ClaimCode,
     ids::{EnvelopeId, KeyId},
@@ -9,7 +9,13 @@ use kiosk_core::{
 };
 use kiosk_outbox::{Options, Outbox};
 use kiosk_uplink::{Uplink, UplinkConfig, receipt::ReceiptVerifier};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    os::fd::AsRawFd,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -19,8 +25,15 @@ use tokio::{
 
 /// Whatever the door does, it does within this.
 const SOON: Duration = Duration::from_secs(20);
+/// Between knocks at a door that is not the agent's yet; its queue is short.
+const KNOCK_EVERY: Duration = Duration::from_millis(100);
 /// The key of nobody's receipts.
 const RECEIPT_KEY: [u8; 32] = [7; 32];
+
+/// What a mistake would be blamed on.
+const CONFIG: &str = "agent.toml";
+/// In the environment of a process that was given its door: the folder where it is.
+const GIVEN: &str = "KIOSK_TEST_DOOR";
 
 /// A door in `folder`, open to `shell_uid`; the gateway behind it does not exist.
 fn open(folder: &Path, shell_uid: u32) -> Shared {
@@ -42,7 +55,7 @@ fn open(folder: &Path, shell_uid: u32) -> Shared {
         link: watch::Sender::new(None),
         bell: Arc::new(Notify::new()),
     };
-    let listener = door::bind(Path::new("agent.toml"), &folder.join("sock")).unwrap();
+    let listener = door::open(CONFIG.as_ref(), &folder.join("sock"), None).unwrap();
     tokio::spawn(door::serve(listener, shell_uid, shared.clone()));
     shared
 }
@@ -136,4 +149,66 @@ async fn a_shell_hears_of_the_link_and_of_what_is_saved() {
         assert_eq!(hear(&mut shell).await, Some(ToShell::Saved { id: envelope.id }));
     }
     assert_eq!(shared.outbox.stats().queued, 1, "the same envelope twice is one");
+}
+
+/// Started by the tests below as a process of its own: systemd's variables and descriptors are a process's.
+#[tokio::test]
+async fn a_door_that_was_given() {
+    let Some(folder) = std::env::var_os(GIVEN) else {
+        let own = service::listener(CONFIG.as_ref(), Path::new("/run/door")).unwrap();
+        assert!(own.is_none(), "nobody gave one");
+        return;
+    };
+    let path = Path::new(&folder).join("sock");
+    let given = service::listener(CONFIG.as_ref(), &path).unwrap();
+    let listener = door::open(CONFIG.as_ref(), &path, Some(given.unwrap())).unwrap();
+    let shared = open(&Path::new(&folder).join("own"), own_uid());
+    // Ends when the test that started it has seen enough.
+    let _ = timeout(SOON, door::serve(listener, own_uid(), shared)).await;
+}
+
+/// Opens a door in `folder` as systemd would, and starts a process that is given `count` of it.
+fn give(folder: &Path, name: &str, count: &str) -> std::process::Child {
+    std::fs::create_dir_all(folder.join("own")).unwrap();
+    let door = std::os::unix::net::UnixListener::bind(folder.join(name)).unwrap();
+    rustix::io::fcntl_setfd(&door, rustix::io::FdFlags::empty()).unwrap();
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", "agent::tests::a_door_that_was_given"])
+        .env(GIVEN, folder)
+        .env("LISTEN_FDS", count)
+        .env("LISTEN_FDS_FIRST_FD", door.as_raw_fd().to_string())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_door_from_systemd_is_the_agents_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = give(folder.path(), "sock", "1");
+    // Who knocks before the agent listens sees who opened the door, and hangs up.
+    let knocked = async {
+        loop {
+            let shell = knock(folder.path()).await;
+            if shell.peer_cred().unwrap().pid() == i32::try_from(agent.id()).ok() {
+                return shell;
+            }
+            tokio::time::sleep(KNOCK_EVERY).await;
+        }
+    };
+    let mut shell = timeout(SOON, knocked).await.expect("the door stays somebody else's");
+    say(&mut shell, &HELLO).await;
+    assert_eq!(hear(&mut shell).await, Some(WELCOME));
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+}
+
+#[test]
+fn a_door_that_is_not_the_configured_one_is_refused() {
+    for (name, count, why) in [("other", "1", "not on"), ("sock", "2", "hands over 2 sockets")] {
+        let folder = tempfile::tempdir().unwrap();
+        let ended = give(folder.path(), name, count).wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success() && said.contains(why), "{said}");
+    }
 }

@@ -2,12 +2,13 @@
 //!
 //! [`Page`] is what the pages show, [`Act`] what the citizen did, [`Words`] the product's words for
 //! codes. [`words`] knows the languages, [`qr`] makes the picture of a claim code, [`headless`] is a
-//! screen without a display.
+//! screen without a display, [`pulse`] proves frames to systemd's watchdog.
 //!
 //! Promises: the only place with words and colours is `ui/`.
 //! Never: decides what comes next.
 
 pub mod headless;
+pub mod pulse;
 pub mod qr;
 pub mod words;
 
@@ -32,5 +33,5 @@ mod generated {
 pub use generated::Drawer;
 pub use generated::{
     Act, App, BlockKind, CardHint, Choice, DocumentState, Greeting, Input, Language, Page, Part, Printing,
-    Problem, Proof, Row, Screen, ServiceCard, TextBlock, Words,
+    Problem, Proof, Pulse, Row, Screen, ServiceCard, TextBlock, Words,
 };

@@ -27,7 +27,7 @@ pub use adapter::Adapter;
 
 use crate::{
     config::{ShellConfig, StartError, load},
-    screen::{App, Page, headless::Headless, words},
+    screen::{App, Page, headless::Headless, pulse::Pulse, words},
 };
 use anyhow::Context;
 use engine::Engine;
@@ -108,6 +108,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         slint::invoke_from_event_loop(crate::demo::remote::tell_time_and_quit)?;
     }
     drop(headless);
+    let _pulse = Pulse::start(&app, "serving");
     tracing::info!("shell ready");
     app.show()?;
     slint::run_event_loop_until_quit()?;
@@ -165,7 +166,8 @@ fn catalogue_speaks(
     Ok(())
 }
 
-fn size(text: &str) -> Result<(u32, u32), String> {
+/// WIDTHxHEIGHT of a screen in memory.
+pub(crate) fn size(text: &str) -> Result<(u32, u32), String> {
     let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     sides
         .filter(|(w, h)| *w >= 320 && *h >= 320)
