@@ -25,6 +25,7 @@ use crate::{
         record::{Ending, Outcome, Parcel, Record},
     },
     options::{Clock, Limits, Stats, Ticket, Waiting},
+    refusals::Refusals,
     request::{Request, SaveReply},
     schedule::Schedule,
     space::Ballast,
@@ -64,6 +65,8 @@ pub(crate) struct Committer {
     pub(crate) files: Files,
     /// Refused envelopes whose bytes may be found again: the next batch withdraws them.
     pub(crate) refused: Vec<EnvelopeId>,
+    /// Counts of what callers heard is not saved.
+    pub(crate) refusals: Refusals,
     /// sled holds something that is not flushed.
     pub(crate) unflushed: bool,
 }
@@ -73,7 +76,7 @@ impl Committer {
     pub(crate) fn run(mut self, inbox: &Receiver<Request>) {
         let mut open = true;
         while open {
-            let first = if self.unflushed {
+            let first = if self.unflushed || self.refusals.is_due() {
                 inbox.recv_timeout(Duration::from_millis(STATE_LAG_MS_MAX))
             } else {
                 inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
@@ -84,12 +87,14 @@ impl Committer {
                 Err(RecvTimeoutError::Disconnected) => open = false,
             }
         }
+        self.refusals.gather(&self.clock);
         self.rest();
     }
 
     /// What there is time for while nobody asks.
     fn rest(&mut self) {
         self.flush();
+        self.refusals.write();
         self.shrink_state();
     }
 
@@ -106,6 +111,7 @@ impl Committer {
             self.commit(batch);
             while self.clean_one() && inbox.is_empty() {}
         }
+        self.refusals.gather(&self.clock);
         open
     }
 
@@ -134,6 +140,7 @@ impl Committer {
             Request::NextDue { now_ms, reply } => {
                 reply.give(self.schedule.next_due(now_ms));
             }
+            Request::Refused => self.refusals.gather(&self.clock),
             Request::Close => return false,
         }
         true

@@ -34,6 +34,7 @@ mod options;
 mod oracle;
 mod outbox;
 mod reading;
+mod refusals;
 mod request;
 mod schedule;
 #[cfg(test)]
@@ -50,3 +51,4 @@ pub use outbox::{
     ANSWER_MS_MAX, CLOSE_MS_MAX, CODE_BYTES_MAX, DETAIL_BYTES_MAX, INBOX_MAX, Outbox, RECEIPT_BYTES_MAX,
 };
 pub use reading::{Entry, Loss, Overview, Reading, Verified, WaitsFor};
+pub use refusals::Refused;

@@ -8,6 +8,7 @@
 //! <dir>/files/          attachments, see [`crate::files`]
 //! <dir>/quarantine/     damaged bytes
 //! <dir>/ballast         see [`crate::space`]
+//! <dir>/refused         see [`crate::refusals`]
 //! ```
 //!
 //! Promises: an outbox opens whatever happened to its bytes; what cannot be read is in quarantine. A folder
@@ -21,6 +22,7 @@ use crate::{
     files::Files,
     journal::{Journal, Place, record::Record, storage::Storage},
     options::{Limits, Opened, Options},
+    refusals::Refusals,
     space::Ballast,
     state::{
         State,
@@ -88,11 +90,23 @@ pub(crate) fn open(
     state.take_freed();
     let schedule = schedule(&state).map_err(|error| unreadable(dir, io::Error::other(error)))?;
     let opened = Opened { queued: state.tally().queued, rebuilt, quarantined };
+    let refusals = Refusals::open(dir, Arc::clone(&storage), &mut journal);
     let ballast = ballast(dir, &limits, storage);
     let refused = Vec::new();
     let (dir, unflushed) = (dir.to_owned(), false);
-    let committer =
-        Committer { dir, journal, state, schedule, limits, clock, ballast, files, refused, unflushed };
+    let committer = Committer {
+        dir,
+        journal,
+        state,
+        schedule,
+        limits,
+        clock,
+        ballast,
+        files,
+        refused,
+        refusals,
+        unflushed,
+    };
     Ok((committer, lock, opened))
 }
 

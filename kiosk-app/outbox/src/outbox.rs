@@ -14,6 +14,7 @@ use crate::{
     },
     open::open,
     options::{Opened, Options, Stats, Ticket, Waiting},
+    refusals::Told,
     request::{Callback, Request, SaveReply},
     state::home,
 };
@@ -51,6 +52,7 @@ const ANSWER_MAX: Duration = Duration::from_millis(ANSWER_MS_MAX);
 #[derive(Clone)]
 pub struct Outbox {
     inbox: Sender<Request>,
+    told: Arc<Told>,
     worker: Arc<Worker>,
 }
 
@@ -93,6 +95,7 @@ impl Outbox {
     pub(crate) fn start(committer: Committer, lock: File) -> io::Result<Self> {
         let (inbox, requests) = bounded(INBOX_MAX);
         let (running, ended) = bounded(0);
+        let told = committer.refusals.told();
         let work = move || {
             let dir = committer.dir.clone();
             Committer::run(committer, &requests);
@@ -105,7 +108,7 @@ impl Outbox {
         };
         let thread = Builder::new().name("outbox".into()).spawn(work)?;
         let worker = Arc::new(Worker { thread: Mutex::new(Some(thread)), ended });
-        Ok(Self { inbox, worker })
+        Ok(Self { inbox, told, worker })
     }
 
     /// Keeps an envelope; returns when it is on stable storage. The same envelope again gets the same
@@ -114,9 +117,19 @@ impl Outbox {
     /// # Errors
     /// When it is not kept. The same id with other content is refused as [`NotSaved::Storage`] and logged.
     pub fn enqueue(&self, envelope: Envelope) -> Result<Ticket, NotSaved> {
-        let parcel = parcel(envelope)?;
-        let save = |reply| Request::Save { parcel, reply: SaveReply::Blocked(reply) };
-        self.ask(save).unwrap_or(Err(NotSaved::Storage))
+        let kept = parcel(envelope).and_then(|parcel| {
+            let save = |reply| Request::Save { parcel, reply: SaveReply::Blocked(reply) };
+            self.ask(save).unwrap_or(Err(NotSaved::Storage))
+        });
+        kept.inspect_err(|reason| {
+            self.told.count(*reason);
+            self.wake();
+        })
+    }
+
+    /// Lets the outbox's thread write down what was counted; one that is busy will look anyway.
+    fn wake(&self) {
+        drop(self.inbox.try_send(Request::Refused));
     }
 
     /// Keeps an envelope without blocking; `told` is called once, when it is on stable storage or when it
@@ -126,11 +139,16 @@ impl Outbox {
         envelope: Envelope,
         told: impl FnOnce(Result<Ticket, NotSaved>) + Send + 'static,
     ) {
-        let reply = SaveReply::Called(Callback::new(told));
+        let counted = Arc::clone(&self.told);
+        let reply = SaveReply::Called(Callback::new(move |result: Result<Ticket, NotSaved>| {
+            let _ = result.inspect_err(|reason| counted.count(*reason));
+            told(result);
+        }));
         let parcel = match parcel(envelope) {
             Ok(parcel) => parcel,
             Err(reason) => {
                 reply.give(Err(reason));
+                self.wake();
                 return;
             }
         };

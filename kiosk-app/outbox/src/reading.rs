@@ -17,6 +17,7 @@ use crate::{
         storage::{Disk, read_at},
     },
     open::refuse_newer,
+    refusals::{self, Refused},
     state::{
         Known, State,
         home::DAMAGED,
@@ -219,6 +220,15 @@ impl Reading {
             losses.push(Loss { what: row.facts.id.to_string(), reason: row.code, bytes, at_ms: None });
         }
         Ok(losses)
+    }
+
+    /// Submissions that were refused, by reason; what the owner could not write down yet is not here.
+    ///
+    /// # Errors
+    /// When the file of them cannot be read, or is damaged.
+    pub fn refused(&self) -> Result<Vec<Refused>, OpenError> {
+        let path = self.dir.join("refused");
+        refusals::read(&self.dir).map_err(|reason| OpenError::Unreadable { path, reason })
     }
 
     /// Checks every record, the chain between them, and every attachment.

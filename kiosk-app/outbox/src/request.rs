@@ -31,6 +31,8 @@ pub(crate) enum Request {
     Stats { reply: Answer<Stats> },
     /// When is something due?
     NextDue { now_ms: u64, reply: Answer<Option<u64>> },
+    /// A refusal was counted.
+    Refused,
     /// Finish what waits, then end.
     Close,
 }

@@ -12,7 +12,7 @@ use crate::{
 use anyhow::{Context, bail, ensure};
 use kiosk_core::{
     claim::ClaimDigest,
-    wire::{ClaimState, Envelope, Lookup, NotSaved, PROTOCOL, SEALED_BYTES_MAX, ToAgent, ToShell},
+    wire::{ClaimState, Envelope, Lookup, NotSaved, PROTOCOL, ToAgent, ToShell},
 };
 use std::{
     os::unix::{fs::PermissionsExt, net::UnixListener as GivenListener},
@@ -147,9 +147,6 @@ async fn talk(
 /// *Saved* is said only when the outbox says durable.
 async fn save(envelope: Envelope, shared: &Shared) -> ToShell {
     let id = envelope.id;
-    if envelope.sealed.len() > SEALED_BYTES_MAX {
-        return ToShell::NotSaved { id, reason: NotSaved::TooLarge };
-    }
     let (done, wait) = oneshot::channel();
     shared.outbox.enqueue_with(envelope, move |result| {
         // The shell may have gone; what is stored stays stored.

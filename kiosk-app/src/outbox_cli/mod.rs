@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `status` | the numbers | |
 //! | `list` | one line for each envelope that waits | |
-//! | `list --losses` | one line for each loss: what was damaged, why, what is left | |
+//! | `list --losses` | one line for each loss: what was damaged, why, what is left; what was refused at intake | |
 //! | `verify` | every record, the chain, every attachment | something is damaged |
 //! | `export --to DIR` | copies what waits for the gateway into DIR, signed by the unit | something is damaged |
 //! | `deliver DIR` | brings an export to the gateway; settles what has a receipt and waits here | something is still to do |
@@ -25,8 +25,8 @@ use crate::{
     stamp,
 };
 use clap::{Args, Subcommand};
-use kiosk_core::wire::Stamp;
-use kiosk_outbox::{Entry, Loss, OpenError, Overview, Reading, Verified, WaitsFor};
+use kiosk_core::wire::{NotSaved, Stamp};
+use kiosk_outbox::{Entry, Loss, OpenError, Overview, Reading, Refused, Verified, WaitsFor};
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
@@ -94,19 +94,22 @@ pub struct Asked {
 pub fn run(task: &Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Status(asked) => {
-            let Opened { config, reading, .. } = open(&asked.config)?;
+            let Opened { file, config, reading } = open(&asked.config)?;
             let (overview, now_ms) = (reading.overview(), now(&config).unix_ms);
-            println!(
-                "{}",
-                if asked.json { as_json(&overview, now_ms).to_string() } else { line(&overview, now_ms) }
-            );
+            let refused = reading.refused().map_err(|why| StartError::new(&file, "state", why))?;
+            if asked.json {
+                println!("{}", as_json(&overview, &refused, now_ms));
+            } else {
+                println!("{}", line(&overview, &refused, now_ms));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Task::List { losses, asked } => {
             let Opened { file, config, reading } = open(&asked.config)?;
             if *losses {
                 let lost = reading.losses().map_err(|why| StartError::new(&file, "state", why))?;
-                list_losses(&lost, now(&config).unix_ms, asked.json);
+                let refused = reading.refused().map_err(|why| StartError::new(&file, "state", why))?;
+                list_losses(&lost, &refused, now(&config).unix_ms, asked.json);
             } else {
                 list(&reading.entries(), now(&config).unix_ms, asked.json);
             }
@@ -157,21 +160,42 @@ fn verify(opened: &Opened) -> anyhow::Result<ExitCode> {
     Ok(if damaged.is_empty() && gaps == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn line(overview: &Overview, now_ms: u64) -> String {
+fn line(overview: &Overview, refused: &[Refused], now_ms: u64) -> String {
     let Overview { queued, dead, settled, oldest_ms, bytes, disk_bytes, quarantined } = overview;
     let oldest = oldest_ms.map_or("none".to_owned(), |made_ms| age(made_ms, now_ms));
     format!(
         "outbox: queued {queued}, needs staff {dead}, settled {settled}, oldest {oldest}, bytes {bytes}, \
-         disk bytes {disk_bytes}, quarantined {quarantined}"
+         disk bytes {disk_bytes}, quarantined {quarantined}, refused {}",
+        sum(refused)
     )
 }
 
-fn as_json(overview: &Overview, now_ms: u64) -> Value {
+fn sum(refused: &[Refused]) -> u64 {
+    refused.iter().fold(0, |sum, row| sum.saturating_add(row.count))
+}
+
+fn reason(why: NotSaved) -> &'static str {
+    match why {
+        NotSaved::Full => "full",
+        NotSaved::Storage => "storage",
+        NotSaved::TooLarge => "too-large",
+    }
+}
+
+fn refused_json(row: &Refused, now_ms: u64) -> Value {
+    json!({
+        "what": "submissions refused", "reason": reason(row.reason), "count": row.count,
+        "first_age_ms": now_ms.saturating_sub(row.first_ms), "age_ms": now_ms.saturating_sub(row.last_ms),
+    })
+}
+
+fn as_json(overview: &Overview, refused: &[Refused], now_ms: u64) -> Value {
     let Overview { queued, dead, settled, oldest_ms, bytes, disk_bytes, quarantined } = overview;
     json!({
         "queued": queued, "needs_staff": dead, "settled": settled,
         "oldest_age_ms": oldest_ms.map(|made_ms| now_ms.saturating_sub(made_ms)),
         "bytes": bytes, "disk_bytes": disk_bytes, "quarantined": quarantined,
+        "refused": refused.iter().map(|row| refused_json(row, now_ms)).collect::<Vec<_>>(),
     })
 }
 
@@ -196,21 +220,34 @@ fn list(entries: &[Entry], now_ms: u64, as_json: bool) {
     println!("list: envelopes {}", entries.len());
 }
 
-fn list_losses(losses: &[Loss], now_ms: u64, as_json: bool) {
+fn list_losses(losses: &[Loss], refused: &[Refused], now_ms: u64, as_json: bool) {
     if as_json {
         let one = |loss: &Loss| {
             let Loss { what, reason, bytes, at_ms } = loss;
             let age_ms = at_ms.map(|at_ms| now_ms.saturating_sub(at_ms));
             json!({ "what": what, "reason": reason, "bytes": bytes, "age_ms": age_ms })
         };
-        println!("{}", Value::Array(losses.iter().map(one).collect()));
+        println!(
+            "{}",
+            Value::Array(
+                losses.iter().map(one).chain(refused.iter().map(|row| refused_json(row, now_ms))).collect()
+            )
+        );
         return;
     }
     for Loss { what, reason, bytes, at_ms } in losses {
         let age = at_ms.map_or("unknown".to_owned(), |at_ms| age(at_ms, now_ms));
         println!("{what}  {reason}  age {age}  bytes {bytes}");
     }
-    println!("list: losses {}", losses.len());
+    for row in refused {
+        let (first, last) = (age(row.first_ms, now_ms), age(row.last_ms, now_ms));
+        println!(
+            "submissions refused  {}  count {}  first {first} ago, last {last} ago",
+            reason(row.reason),
+            row.count
+        );
+    }
+    println!("list: losses {}, refused {}", losses.len(), sum(refused));
 }
 
 fn entry_json(entry: &Entry, now_ms: u64) -> Value {

@@ -2,7 +2,7 @@
 
 use crate::fixture::{Home, NOW_MS, envelope, open, small};
 use kiosk_core::wire::{ClaimState, NotSaved, SEALED_BYTES_MAX};
-use kiosk_outbox::{Limits, Options, Outbox, OutcomeError, RECEIPT_BYTES_MAX};
+use kiosk_outbox::{Limits, Options, Outbox, OutcomeError, RECEIPT_BYTES_MAX, Reading, Refused};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -88,4 +88,73 @@ fn a_long_reason_is_cut_between_characters() {
         panic!("not dead")
     };
     assert_eq!((code.len(), detail.len()), (64, 2046));
+}
+
+fn refused(home: &Home) -> Vec<Refused> {
+    Reading::open(&home.path()).unwrap().refused().unwrap()
+}
+
+#[test]
+fn what_is_refused_is_counted_by_reason_and_outlives_the_process() {
+    let home = Home::new();
+    let now = Arc::new(AtomicU64::new(NOW_MS));
+    let clock = Arc::clone(&now);
+    let limits = Limits { envelopes_max: 1, ..small() };
+    let options = Options { limits, clock: Box::new(move || clock.load(Ordering::Relaxed)) };
+    let (outbox, _) = Outbox::open(&home.path(), options).unwrap();
+    outbox.enqueue(envelope(1, 50)).unwrap();
+    assert_eq!(refused(&home), []);
+    assert_eq!(outbox.enqueue(envelope(2, 50)), Err(NotSaved::Full));
+    // Whatever is answered after the refusal is answered after it was taken over.
+    assert_eq!(outbox.stats().queued, 1);
+    now.store(NOW_MS + 7, Ordering::Relaxed);
+    let (tell, told) = std::sync::mpsc::channel();
+    outbox.enqueue_with(envelope(3, 50), move |result| tell.send(result).unwrap());
+    assert_eq!(told.recv(), Ok(Err(NotSaved::Full)));
+    assert_eq!(outbox.enqueue(envelope(1, 51)), Err(NotSaved::Storage));
+    assert_eq!(outbox.enqueue(envelope(4, SEALED_BYTES_MAX + 1)), Err(NotSaved::TooLarge));
+    outbox.close();
+    let row = |reason, count, first_ms| Refused { reason, count, first_ms, last_ms: NOW_MS + 7 };
+    let mut rows = refused(&home);
+    rows.sort_by_key(|row| row.count);
+    assert_eq!(rows.pop(), Some(row(NotSaved::Full, 2, NOW_MS)));
+    let once = [NotSaved::Storage, NotSaved::TooLarge].map(|reason| row(reason, 1, NOW_MS + 7));
+    assert_eq!(rows, once);
+    // The next run counts on.
+    let (outbox, _) = home.open_with(limits);
+    assert_eq!(outbox.enqueue(envelope(2, 50)), Err(NotSaved::Full));
+    outbox.close();
+    assert_eq!(refused(&home).iter().find(|row| row.reason == NotSaved::Full).map(|row| row.count), Some(3));
+}
+
+#[test]
+fn a_refusal_is_written_down_while_the_outbox_rests() {
+    let home = Home::new();
+    let (outbox, _) = home.open_with(Limits { envelopes_max: 0, ..small() });
+    assert_eq!(outbox.enqueue(envelope(1, 50)), Err(NotSaved::Full));
+    let begun = std::time::Instant::now();
+    while refused(&home).is_empty() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it is never written down");
+        std::thread::yield_now();
+    }
+    outbox.close();
+}
+
+#[test]
+fn a_damaged_count_is_set_aside_and_begins_again() {
+    let home = Home::new();
+    let (outbox, _) = home.open_with(Limits { envelopes_max: 0, ..small() });
+    assert_eq!(outbox.enqueue(envelope(1, 50)), Err(NotSaved::Full));
+    outbox.close();
+    let file = home.path().join("refused");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[3] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    assert!(Reading::open(&home.path()).unwrap().refused().is_err());
+    let (outbox, opened) = home.open();
+    assert_eq!((opened.quarantined, outbox.stats().quarantined), (0, 1));
+    outbox.close();
+    assert_eq!(refused(&home), []);
+    let lost = Reading::open(&home.path()).unwrap().losses().unwrap();
+    assert_eq!(lost.first().map(|loss| loss.reason.as_str()), Some("undecodable"));
 }

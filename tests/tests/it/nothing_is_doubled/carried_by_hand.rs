@@ -162,7 +162,10 @@ fn what_was_damaged_is_listed_with_its_reason() {
     let (good, damaged) = (place.envelope(1, 100), place.envelope(2, LARGE));
     place.save("unit-a", &[good.clone(), damaged.clone()]);
     let a = place.unit("unit-a", true);
-    assert_eq!(last(&["list", "--losses", "--config", &a]), ("list: losses 0".to_owned(), Some(0)));
+    assert_eq!(
+        last(&["list", "--losses", "--config", &a]),
+        ("list: losses 0, refused 0".to_owned(), Some(0))
+    );
     let files = place.state("unit-a").join("files");
     let file = fs::read_dir(&files).unwrap().next().unwrap().unwrap().path();
     let mut bytes = fs::read(&file).unwrap();
@@ -173,7 +176,7 @@ fn what_was_damaged_is_listed_with_its_reason() {
     agent.stop();
     assert_eq!(place.effects.seen(), [(good.id.to_string(), 1)].into());
     let listed = outbox(&["list", "--losses", "--config", &a]);
-    assert_eq!((listed.last_line(), listed.code), ("list: losses 2", Some(0)));
+    assert_eq!((listed.last_line(), listed.code), ("list: losses 2, refused 0", Some(0)));
     // The bytes that were set aside, and the envelope that waits for a person.
     let of = |what: &str| listed.stdout.lines().filter(|line| line.contains(what)).count();
     assert_eq!(
