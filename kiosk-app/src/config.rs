@@ -204,6 +204,22 @@ mod tests {
         assert!(!line.contains('\n'), "{line}");
     }
 
+    /// What the README tells a technician to start from.
+    #[test]
+    fn the_examples_are_what_the_roles_take() {
+        let example = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+        let shell: ShellConfig = load(&example("shell.toml")).unwrap();
+        shell.check(&example("shell.toml")).unwrap();
+        let usual = Limits::default();
+        assert_eq!((shell.session.idle_ms, shell.session.absolute_ms), (usual.idle_ms, usual.absolute_ms));
+        assert!(shell.devices.printer.is_some() && shell.devices.keypad.is_some());
+        let agent: AgentConfig = load(&example("agent.toml")).unwrap();
+        agent.check(&example("agent.toml")).unwrap();
+        let usual = Retry::default();
+        assert_eq!((agent.retry.base_ms, agent.retry.cap_ms), (usual.base_ms, usual.cap_ms));
+        assert_eq!(shell.socket, agent.socket);
+    }
+
     #[test]
     fn a_missing_file_is_named() {
         let line = load::<AgentConfig>(Path::new("/nowhere/agent.toml")).unwrap_err().to_string();
