@@ -4,7 +4,8 @@
 //! file's size; so [`SledKv::flush`] adds an `fdatasync(2)` of sled's file through a descriptor of its own.
 //! `flush_async` is never called: from seven callers on it locks up.
 //!
-//! Promises: a panic inside sled comes out as [`KvError::Panicked`]; opening has a limit.
+//! Promises: a panic inside sled comes out as [`KvError::Panicked`], or is logged when the database goes;
+//! opening and going have a limit.
 //! Never: holds a value above 8 KiB (sled would put it into a blob file that it never syncs), retries.
 
 use super::kv::{Each, Kv, KvError, Pair, Tree};
@@ -22,15 +23,27 @@ use std::{
 /// How long sled may take to open. A hundred thousand rows take 3 s on a busy machine; cards are slower.
 pub(crate) const OPEN_MS_MAX: u64 = 60_000;
 
+/// How long a caller waits for a database to go; longer than that it goes on its own.
+const GO_MS_MAX: u64 = 10_000;
+
 const CACHE_BYTES: u64 = 1 << 20;
 const SEGMENT_BYTES: usize = 128 << 10;
 
 /// An open sled database.
 pub(crate) struct SledKv {
-    // Dropped in this order: trees before the database they belong to.
     trees: Vec<(Tree, sled::Tree)>,
-    db: sled::Db,
+    /// `None` only while it goes.
+    db: Option<sled::Db>,
     file: File,
+}
+
+impl Drop for SledKv {
+    /// sled syncs its file once more when its last handle goes, and panics when the drive refuses that.
+    fn drop(&mut self) {
+        // In this order: trees before the database they belong to.
+        let sled = (std::mem::take(&mut self.trees), self.db.take());
+        let_go(sled, Duration::from_millis(GO_MS_MAX));
+    }
 }
 
 /// A database that a thread of its own is opening.
@@ -82,7 +95,7 @@ impl SledKv {
         if let Some(parent) = path.parent() {
             File::open(parent)?.sync_all()?;
         }
-        Ok(Self { trees, db, file })
+        Ok(Self { trees, db: Some(db), file })
     }
 
     fn tree(&self, tree: Tree) -> Result<&sled::Tree, KvError> {
@@ -120,6 +133,32 @@ fn wait_for_lock(path: &Path) -> Result<(), KvError> {
 
 fn guarded<T>(work: impl FnOnce() -> Result<T, KvError>) -> Result<T, KvError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(KvError::Panicked))
+}
+
+/// Drops `value` on a thread of its own, and waits at most `limit` for that. Its panic ends there.
+fn let_go<T: Send + 'static>(value: T, limit: Duration) {
+    let (give, taken) = mpsc::sync_channel::<T>(1);
+    let (going, gone) = mpsc::sync_channel::<()>(0);
+    let work = move || {
+        let value = taken.recv();
+        if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+            tracing::error!("sled panicked while it closed");
+        }
+        drop(going);
+    };
+    let thread = thread::Builder::new().name("outbox-sled-go".into()).spawn(work);
+    // Without a thread the channel gives the value back: then here, without a limit.
+    match give.send(value) {
+        Ok(()) => {}
+        Err(mpsc::SendError(value)) => {
+            let went = catch_unwind(AssertUnwindSafe(|| drop(value)));
+            tracing::error!(went = went.is_ok(), spawned = thread.is_ok(), "no thread to close sled on");
+            return;
+        }
+    }
+    if gone.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+        tracing::error!("sled takes too long to close: it goes on closing on its own");
+    }
 }
 
 fn pair((key, value): (sled::IVec, sled::IVec)) -> Pair {
@@ -166,7 +205,7 @@ impl Kv for SledKv {
 
     fn flush(&mut self) -> Result<(), KvError> {
         guarded(|| {
-            self.db.flush()?;
+            self.db.iter().try_for_each(|db| db.flush().map(drop))?;
             Ok(self.file.sync_data()?)
         })
     }
@@ -177,5 +216,73 @@ impl Kv for SledKv {
 
     fn is_on_disk(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        fs, io,
+        os::fd::{FromRawFd, IntoRawFd, OwnedFd},
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
+    use tempfile::TempDir;
+
+    /// Puts a pipe in the place of every descriptor of `path`: `fsync(2)` of a pipe fails.
+    #[expect(unsafe_code, reason = "sled keeps its descriptor to itself")]
+    fn fail_syncs_of(path: &Path) -> usize {
+        let (pipe, _) = io::pipe().unwrap();
+        let mut replaced = 0;
+        for entry in fs::read_dir("/proc/self/fd").unwrap() {
+            let entry = entry.unwrap().path();
+            if fs::read_link(&entry).is_ok_and(|file| file == path) {
+                let number = entry.file_name().unwrap().to_str().unwrap().parse().unwrap();
+                // SAFETY: the number is open, and is given back to its owner before anything closes it.
+                let mut theirs = unsafe { OwnedFd::from_raw_fd(number) };
+                rustix::io::dup2(&pipe, &mut theirs).unwrap();
+                assert_eq!(theirs.into_raw_fd(), number);
+                replaced += 1;
+            }
+        }
+        replaced
+    }
+
+    fn with_failing_syncs() -> SledKv {
+        let dir = TempDir::new().unwrap();
+        let mut sled = SledKv::open(dir.path()).unwrap();
+        sled.put(Tree::Meta, b"key", b"value").unwrap();
+        sled.flush().unwrap();
+        assert!(fail_syncs_of(&dir.path().join("db")) >= 2, "sled's descriptor and ours");
+        sled
+    }
+
+    #[test]
+    fn a_drive_that_refuses_the_last_sync_stops_nobody() {
+        drop(with_failing_syncs());
+        // The same without our care, or this test shows nothing.
+        let mut sled = with_failing_syncs();
+        let bare = (std::mem::take(&mut sled.trees), sled.db.take());
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(bare))).is_err(), "sled panics no longer");
+    }
+
+    struct Slow(Arc<AtomicBool>, mpsc::Receiver<()>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            _ = self.1.recv();
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn one_that_does_not_go_is_left_behind() {
+        let (gone, (go, wait)) = (Arc::new(AtomicBool::new(false)), mpsc::sync_channel(1));
+        let_go(Slow(Arc::clone(&gone), wait), Duration::ZERO);
+        assert!(!gone.load(Ordering::SeqCst));
+        drop(go);
     }
 }
