@@ -91,8 +91,15 @@ impl Committer {
         if self.state.tally().live_in(segment) > 0 {
             return Ok(false);
         }
+        // What only sled remembers, and is not noted, is told by sled as it was at opening.
+        if !self.untold.is_empty() {
+            return Ok(false);
+        }
         // sled never remembers what the journal has dropped: what it then alone knows is damage.
         self.flush();
+        if !self.state.kv().is_on_disk() {
+            home::retire(&self.dir)?;
+        }
         self.journal.remove(segment)?;
         Ok(true)
     }

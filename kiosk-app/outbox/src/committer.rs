@@ -41,7 +41,7 @@ use kiosk_core::{
     ids::{EnvelopeId, ServiceId},
     wire::{ClaimState, NotSaved},
 };
-use std::{error::Error, io, path::PathBuf, time::Duration};
+use std::{error::Error, path::PathBuf, time::Duration};
 
 /// The most requests that share one `fdatasync`.
 const BATCH_MAX: usize = 256;
@@ -67,6 +67,8 @@ pub(crate) struct Committer {
     pub(crate) refused: Vec<EnvelopeId>,
     /// Counts of what callers heard is not saved.
     pub(crate) refusals: Refusals,
+    /// Envelopes that only sled remembers as it was at opening: noted with the next batch.
+    pub(crate) untold: Vec<Ending>,
     /// sled holds something that is not flushed.
     pub(crate) unflushed: bool,
 }
@@ -116,7 +118,7 @@ impl Committer {
     }
 
     /// Answers a read, or adds a write to the batch; false when it is time to end.
-    fn take(&mut self, request: Request, batch: &mut Batch) -> bool {
+    pub(crate) fn take(&mut self, request: Request, batch: &mut Batch) -> bool {
         match request {
             Request::Save { parcel, reply } => self.admit(parcel, reply, batch),
             Request::End { id, outcome, reply } => match self.ending(&id, outcome) {
@@ -148,7 +150,9 @@ impl Committer {
 
     fn admit(&mut self, parcel: Parcel, reply: SaveReply, batch: &mut Batch) {
         let facts = parcel.facts().clone();
-        let known = self.with_state(|state| state.known(&facts.id));
+        // One that was refused is not there, though the state has it until the next batch withdraws it.
+        let refused = self.refused.contains(&facts.id);
+        let known = self.with_state(|state| state.known(&facts.id)).map(|known| known.filter(|_| !refused));
         let earlier = match &known {
             Ok(Some(known)) => Some(known.facts().hash),
             Ok(None) => batch.waiting(&facts.id).map(|(hash, _)| hash),
@@ -178,10 +182,10 @@ impl Committer {
     fn is_full(&self, parcel: &Parcel, batch: &Batch) -> bool {
         let (count, bytes) = batch.saves();
         let tally = self.state.tally();
-        let bytes = bytes + journal_bytes(parcel);
+        let bytes = bytes.saturating_add(journal_bytes(parcel));
         let needed = self.limits.free_bytes_min.saturating_add(bytes);
         tally.queued + tally.dead + count >= self.limits.envelopes_max
-            || tally.held_bytes + bytes > self.limits.bytes_max
+            || tally.held_bytes.saturating_add(bytes) > self.limits.bytes_max
             || self.journal.free_bytes().is_ok_and(|free| free < needed)
     }
 
@@ -243,6 +247,9 @@ impl Committer {
 
     fn find(&mut self, claim: &ClaimDigest) -> Option<(ServiceId, ClaimState)> {
         let known = self.with_state(|state| state.claimed(claim)).ok().flatten()?;
+        if self.refused.contains(&known.facts().id) {
+            return None;
+        }
         let service = known.facts().service.clone();
         let state = match known {
             Known::Waits(_) => ClaimState::SavedHere,
@@ -282,18 +289,16 @@ impl Committer {
         if !self.refused.is_empty() {
             batch.withdraw(std::mem::take(&mut self.refused));
         }
+        for ending in std::mem::take(&mut self.untold) {
+            batch.end(ending, None);
+        }
         self.write_attached(&mut batch);
         if batch.is_empty() {
             return;
         }
         let ends = batch.ends();
         let (writes, drafts) = batch.number(self.journal.next_number());
-        let mut appended = self.journal.append(&drafts);
-        // The ballast is for what makes room; new envelopes do not get it.
-        let waiting = drafts.get(appended.places.len()..ends).unwrap_or_default();
-        if !waiting.is_empty() && appended.failed.as_ref().is_some_and(is_full) && self.ballast.release() {
-            appended.places.extend(self.journal.append(waiting).places);
-        }
+        let appended = self.ballast.append(&mut self.journal, &drafts, ends);
         drop(drafts);
         // Callers first: the journal has their records, and whatever they ask next comes after the state knows.
         let (mut places, mut durable) = (appended.places.into_iter(), Vec::new());
@@ -343,7 +348,7 @@ impl Committer {
     }
 
     fn refuse(&mut self, write: Numbered, failed: Option<&Failed>) {
-        let full = failed.is_some_and(is_full);
+        let full = failed.is_some_and(Failed::is_full);
         match write {
             Numbered::Save { facts, replies } => {
                 if failed.is_some_and(|failed| failed.may_resurface) {
@@ -354,9 +359,11 @@ impl Committer {
                 let reason = if full { NotSaved::Full } else { NotSaved::Storage };
                 replies.into_iter().for_each(|reply| _ = reply.give(Err(reason)));
             }
-            Numbered::End { reply, .. } => {
-                if let Some(reply) = reply {
-                    reply.give(Err(OutcomeError::Storage));
+            Numbered::End { reply: Some(reply), .. } => _ = reply.give(Err(OutcomeError::Storage)),
+            Numbered::End { ending, reply: None } => {
+                // Of one that still waits its damage is met again.
+                if !self.state.has(&ending.facts.id).unwrap_or(true) {
+                    self.untold.push(ending);
                 }
             }
             Numbered::Withdraw(ids) => self.refused.extend(ids),
@@ -410,10 +417,6 @@ impl Committer {
         }
         reach(Step::StateFlushed);
     }
-}
-
-fn is_full(failed: &Failed) -> bool {
-    failed.error.kind() == io::ErrorKind::StorageFull
 }
 
 /// The turns of everything that waits.

@@ -38,7 +38,7 @@ steps! {
     JournalRead "journal-read": "Opening: the journal is read, sled is not open.";
     Compared "compared": "Opening: sled was compared with the journal.";
     SettledIn "settled-in": "Opening: the state has its engine.";
-    Quarantining "quarantining": "A file in quarantine exists and is empty.";
+    Quarantining "quarantining": "Damaged bytes are copied, the copy has no name in quarantine.";
     Quarantined "quarantined": "Damaged bytes are in quarantine.";
     SetAside "set-aside": "Rebuild: the old sled is out of the way, there is no new one.";
     Refilled "refilled": "Rebuild: the new sled is filled and not flushed.";

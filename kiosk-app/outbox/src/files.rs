@@ -12,8 +12,9 @@
 //! * a record that is durable names a file that was durable before it;
 //! * what is handed out has the hash its record names; a file that has not, or is gone, costs its own
 //!   envelope: that needs staff, and what is left of it is in quarantine;
-//! * a file without an owner is gone at the next opening; when that opening found damage, one that no
-//!   receipt is for is set aside instead: its record may be what was damaged.
+//! * a file without an owner is gone at the next opening; when that opening sees damage, new or old, one that no
+//!   receipt is for is set aside instead: its record may be what was damaged. Where quarantine has no room for
+//!   it, it stays where it is.
 //!
 //! Never: opens one, takes the ballast's room for one.
 
@@ -112,21 +113,24 @@ impl Files {
         }
     }
 
-    /// Removes what has no owner; with `damaged`, what no receipt is for is set aside instead.
-    pub(crate) fn sweep(&self, state: &State, journal: &mut Journal, damaged: bool) -> io::Result<()> {
+    /// Removes what has no owner. Where the journal is damaged, or was and quarantine has no room, what no
+    /// receipt is for is set aside instead, or stays.
+    pub(crate) fn sweep(&self, state: &State, journal: &mut Journal) -> io::Result<()> {
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        let settled = if damaged { settled(state).map_err(io::Error::other)? } else { BTreeSet::new() };
+        let settled = settled(state).map_err(io::Error::other)?;
         for entry in entries {
-            let path = entry?.path();
+            let entry = entry?;
+            let (path, len) = (entry.path(), entry.metadata()?.len());
+            let keep = journal.is_damaged() || !journal.has_room_aside(len);
             let file = path.file_name().and_then(|name| name.to_str());
             let Some(file) = file.filter(|&file| file == NEW || sha256(file).is_some()) else { continue };
             match sha256(file) {
                 Some(hash) if state.tally().has_file(&hash) => {}
-                Some(hash) if damaged && !settled.contains(&hash) => {
+                Some(hash) if keep && !settled.contains(&hash) => {
                     journal.set_file_aside(&path, &format!("{file}.orphan"));
                 }
                 Some(_) | None => self.storage.remove(&path)?,

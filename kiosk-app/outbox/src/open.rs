@@ -20,8 +20,12 @@ use crate::{
     error::OpenError,
     failpoint::{Step, reach},
     files::Files,
-    journal::{Journal, Place, record::Record, storage::Storage},
-    options::{Limits, Opened, Options},
+    journal::{
+        Journal, Place,
+        record::{Ending, Record},
+        storage::Storage,
+    },
+    options::{Opened, Options},
     refusals::Refusals,
     space::Ballast,
     state::{
@@ -80,18 +84,22 @@ pub(crate) fn open(
         Verdict::Missing => records > 0,
         Verdict::Differs(_) => true,
     };
-    let state = settle_in(dir, &mut journal, truth, verdict, clock());
-    let mut state = state.map_err(|error| unreadable(dir, io::Error::other(error)))?;
+    let mut ballast = Ballast::new(dir, &limits, Arc::clone(&storage));
+    let settled_in = settle_in(dir, &mut journal, &mut ballast, truth, verdict, clock());
+    let (mut state, untold) = settled_in.map_err(|error| unreadable(dir, io::Error::other(error)))?;
     reach(Step::SettledIn);
     let files = Files::new(dir, Arc::clone(&storage));
-    if let Err(error) = files.sweep(&state, &mut journal, quarantined > 0) {
+    // Who is not noted yet may own one.
+    if untold.is_empty()
+        && let Err(error) = files.sweep(&state, &mut journal)
+    {
         tracing::warn!(%error, "attachments without an owner stay");
     }
     state.take_freed();
     let schedule = schedule(&state).map_err(|error| unreadable(dir, io::Error::other(error)))?;
     let opened = Opened { queued: state.tally().queued, rebuilt, quarantined };
-    let refusals = Refusals::open(dir, Arc::clone(&storage), &mut journal);
-    let ballast = ballast(dir, &limits, storage);
+    let refusals = Refusals::open(dir, storage, &mut journal);
+    ballast.restore();
     let refused = Vec::new();
     let (dir, unflushed) = (dir.to_owned(), false);
     let committer = Committer {
@@ -105,34 +113,36 @@ pub(crate) fn open(
         files,
         refused,
         refusals,
+        untold,
         unflushed,
     };
     Ok((committer, lock, opened))
 }
 
-fn ballast(dir: &Path, limits: &Limits, storage: Arc<dyn Storage>) -> Ballast {
-    let mut ballast = Ballast::new(dir, limits, storage);
-    ballast.restore();
-    ballast
-}
-
-/// Puts the state over an engine that holds the same.
+/// Puts the state over an engine that holds the same. Gives what could not be noted: then sled stays as it is,
+/// for the next opening, and the state is in memory.
 fn settle_in(
     dir: &Path,
     journal: &mut Journal,
+    ballast: &mut Ballast,
     mut truth: State,
     verdict: Verdict,
     now_ms: u64,
-) -> Result<State, KvError> {
+) -> Result<(State, Vec<Ending>), KvError> {
+    let mut untold = Vec::new();
     match verdict {
         Verdict::Agrees(kv) => drop(truth.replace_kv(kv)),
         Verdict::Missing => rebuild(dir, journal, &mut truth)?,
         Verdict::Differs(lost) => {
-            tell_of_lost(journal, &mut truth, lost, now_ms)?;
-            rebuild(dir, journal, &mut truth)?;
+            untold = tell_of_lost(journal, ballast, &mut truth, lost, now_ms)?;
+            if untold.is_empty() {
+                rebuild(dir, journal, &mut truth)?;
+            } else {
+                truth.set_applied(journal.next_number().saturating_sub(1))?;
+            }
         }
     }
-    Ok(truth)
+    Ok((truth, untold))
 }
 
 /// Fills a new sled; without one the state stays in memory and the next opening tries again.
@@ -146,25 +156,27 @@ fn rebuild(dir: &Path, journal: &Journal, truth: &mut State) -> Result<(), KvErr
 }
 
 /// Writes down what only sled remembered of envelopes that the journal has lost, so that a claim lookup
-/// finds *needs staff* and not nothing.
+/// finds *needs staff* and not nothing. Gives what could not be written.
 fn tell_of_lost(
     journal: &mut Journal,
+    ballast: &mut Ballast,
     truth: &mut State,
     lost: Vec<Lost>,
     now_ms: u64,
-) -> Result<(), KvError> {
-    let endings: Vec<_> =
-        (journal.next_number()..).zip(lost).map(|(number, lost)| lost.ending(number, now_ms)).collect();
-    let drafts: Vec<_> = endings.iter().filter_map(|ending| ending.draft()).collect();
-    let appended = journal.append(&drafts);
-    if let Some(failed) = appended.failed {
-        tracing::error!(error = %failed.error, "damaged envelopes could not be noted");
+) -> Result<Vec<Ending>, KvError> {
+    let endings = (journal.next_number()..).zip(lost).map(|(number, lost)| lost.ending(number, now_ms));
+    let (mut endings, drafts): (Vec<_>, Vec<_>) =
+        endings.filter_map(|ending| ending.draft().map(|draft| (ending, draft))).unzip();
+    let appended = ballast.append(journal, &drafts, drafts.len());
+    if let Some(failed) = &appended.failed {
+        tracing::error!(error = %failed.error, "damaged envelopes could not be noted: sled stays as it is");
     }
+    let untold = endings.split_off(appended.places.len().min(endings.len()));
     for (ending, place) in endings.iter().zip(appended.places) {
         tracing::error!(id = %ending.facts.id, "a saved envelope is damaged and needs staff");
         truth.apply_ending(ending, place)?;
     }
-    Ok(())
+    Ok(untold)
 }
 
 fn prepare(dir: &Path) -> Result<(), OpenError> {

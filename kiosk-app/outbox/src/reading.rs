@@ -13,8 +13,9 @@ use crate::{
     files::Files,
     journal::{
         look::{Look, look},
+        quarantine::NEW,
         record::Record,
-        storage::{Disk, read_at},
+        storage::{Disk, is_unreadable, read_at},
     },
     open::refuse_newer,
     refusals::{self, Refused},
@@ -97,7 +98,7 @@ pub enum WaitsFor {
 pub struct Loss {
     /// A file in `quarantine/`, or an envelope's id.
     pub what: String,
-    /// `header`, `cut`, `body`, `undecodable`, `missing`, `mismatch`, `orphan`: see the quarantine's
+    /// `header`, `cut`, `body`, `undecodable`, `missing`, `mismatch`, `orphan`, `segment`: see the quarantine's
     /// documentation; `damaged`: an envelope that cannot be sent and needs staff.
     pub reason: String,
     /// How many bytes are left of it.
@@ -179,7 +180,7 @@ impl Reading {
     #[must_use]
     pub fn overview(&self) -> Overview {
         let tally = self.state.tally();
-        let quarantine = fs::read_dir(self.dir.join("quarantine")).map_or(0, Iterator::count);
+        let quarantine = quarantined(&self.dir.join("quarantine")).map_or(0, |kept| kept.len());
         Overview {
             queued: tally.queued,
             dead: tally.dead,
@@ -276,7 +277,7 @@ impl Reading {
         let segment = crate::journal::segment_path(&self.dir, row.put.segment);
         let bytes = match read_at(&segment, row.put.offset, row.put.len) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound || is_unreadable(&error) => return Ok(None),
             Err(reason) => return Err(OpenError::Unreadable { path: segment, reason }),
         };
         let record = crate::journal::frame::parse(&bytes).ok().and_then(|f| Record::decode(f.kind, f.body));
@@ -284,8 +285,12 @@ impl Reading {
         if let Some(file) = facts.file {
             let files = Files::new(&self.dir, Arc::new(Disk));
             let unreadable = |reason| OpenError::Unreadable { path: self.dir.join("files"), reason };
-            let Some(sealed) = files.whole(&file).map_err(unreadable)? else { return Ok(None) };
-            envelope.sealed = sealed;
+            envelope.sealed = match files.whole(&file) {
+                Ok(Some(sealed)) => sealed,
+                Ok(None) => return Ok(None),
+                Err(error) if is_unreadable(&error) => return Ok(None),
+                Err(error) => return Err(unreadable(error)),
+            };
         }
         Ok((facts.id == row.facts.id).then_some(envelope))
     }
@@ -351,6 +356,9 @@ fn quarantined(dir: &Path) -> io::Result<Vec<Loss>> {
     let mut losses = Vec::new();
     for entry in entries {
         let entry = entry?;
+        if entry.file_name() == NEW {
+            continue;
+        }
         let (what, found) = (entry.file_name().to_string_lossy().into_owned(), entry.metadata()?);
         let since = found.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let reason = what.rsplit_once('.').map_or("unknown", |(_, reason)| reason).to_owned();

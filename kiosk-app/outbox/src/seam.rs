@@ -1,6 +1,8 @@
 //! What is said and when, proven with a storage that fails and waits on request.
 
 mod attached;
+mod damage;
+mod refused;
 
 use crate::{
     Limits, Options, Outbox,
@@ -27,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Default)]
 struct Plan {
     failing_syncs: u32,
+    /// Writes that still succeed before these fail.
+    good_writes: u32,
     failing_writes: u32,
     failing_cuts: u32,
     failing_files: u32,
@@ -78,6 +82,10 @@ impl SegmentFile for FakeFile {
         plan.done.push("write");
         // A failing write gets half way.
         let half = bytes.len() / 2;
+        if plan.good_writes > 0 {
+            plan.good_writes -= 1;
+            return self.inner.write_at(bytes, offset);
+        }
         match fails(&mut plan.failing_writes) {
             Ok(()) => self.inner.write_at(bytes, offset),
             Err(error) => self.inner.write_at(&bytes[..half], offset).and(Err(error)),
@@ -156,9 +164,15 @@ impl Storage for Fake {
     }
 }
 
+fn limits() -> Limits {
+    Limits { segment_bytes: 4096, ballast_bytes: 4096, free_bytes_min: 1 << 20, ..Limits::default() }
+}
+
 fn options() -> Options {
-    let limits =
-        Limits { segment_bytes: 4096, ballast_bytes: 4096, free_bytes_min: 1 << 20, ..Limits::default() };
+    options_with(limits())
+}
+
+fn options_with(limits: Limits) -> Options {
     Options { limits, clock: Box::new(|| 1_800_000_000_000) }
 }
 

@@ -9,7 +9,7 @@
 
 use crate::{
     failpoint::{Step, reach},
-    journal::storage::Storage,
+    journal::{Appended, Failed, Journal, record::Draft, storage::Storage},
     options::Limits,
 };
 use std::{
@@ -57,6 +57,19 @@ impl Ballast {
                 Err(error) => tracing::warn!(%error, "no room for the ballast"),
             }
         }
+    }
+
+    /// Appends; where the disk is full the first `ends` get the ballast's room, which the others do not.
+    pub(crate) fn append(&mut self, journal: &mut Journal, drafts: &[Draft], ends: usize) -> Appended {
+        let mut appended = journal.append(drafts);
+        let waiting = drafts.get(appended.places.len()..ends).unwrap_or_default();
+        if waiting.is_empty() || !appended.failed.as_ref().is_some_and(Failed::is_full) || !self.release() {
+            return appended;
+        }
+        let again = journal.append(waiting);
+        appended.places.extend(again.places);
+        appended.failed = again.failed.or(appended.failed).filter(|_| appended.places.len() < drafts.len());
+        appended
     }
 
     /// Throws it off; true when that freed anything.

@@ -6,12 +6,13 @@
 //! Never: copies damage to quarantine; that is the owner's.
 
 use super::{
-    Place,
+    NUMBER_MAX, Place,
     frame::{self, Link},
     list,
+    quarantine::SEGMENT,
     record::Record,
     scan::{Reason, Walk, walk},
-    segment_path, storage, to_u64, walk_records,
+    segment_name, segment_path, storage, to_u64, walk_records,
 };
 use std::{io, path::Path};
 
@@ -42,8 +43,13 @@ pub(crate) fn look(root: &Path, mut each: impl FnMut(Place, Record)) -> io::Resu
     let ids = list(&dir)?;
     let mut found = Look::default();
     for id in &ids {
+        if *id > NUMBER_MAX {
+            found.damage.push(format!("{}.{SEGMENT}", segment_name(*id)));
+            continue;
+        }
         let path = segment_path(root, *id);
-        let bytes = if ids.last() == Some(id) { read_newest(&path)? } else { storage::read_whole(&path)? };
+        let bytes =
+            if ids.last() == Some(id) { read_newest(&path)? } else { storage::read_whole(&path)?.bytes };
         let walk = walk_records(*id, &bytes, |place, frame, record| {
             found.gaps += u64::from(frame.prev != found.chain && found.chain != [0; 32]);
             found.chain = frame::link(frame.bytes);
@@ -57,12 +63,12 @@ pub(crate) fn look(root: &Path, mut each: impl FnMut(Place, Record)) -> io::Resu
 }
 
 fn read_newest(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = storage::read_whole(path)?;
+    let mut bytes = storage::read_whole(path)?.bytes;
     for _ in 1..TAIL_READS_MAX {
         if ends_well(&walk(&bytes, |_, frame| known(frame.kind, frame.body))) {
             break;
         }
-        bytes = storage::read_whole(path)?;
+        bytes = storage::read_whole(path)?.bytes;
     }
     Ok(bytes)
 }

@@ -24,7 +24,7 @@ pub(crate) mod unsynced;
 
 use crate::failpoint::{Step, reach};
 use frame::Link;
-use quarantine::Quarantine;
+use quarantine::{Kept, Quarantine};
 use record::{Draft, Record};
 use scan::{Damage, Reason, Walk};
 use serde::{Deserialize, Serialize};
@@ -34,9 +34,13 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use storage::{SegmentFile, Storage};
+use storage::{SegmentFile, Storage, Whole};
 
 const SUFFIX: &str = "seg";
+
+/// The largest number of a segment or a record. A larger one was never given: it is damage, and whatever is
+/// counted from here on cannot overflow.
+pub(crate) const NUMBER_MAX: u64 = u64::MAX >> 1;
 
 /// Where a record's frame lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +65,7 @@ pub(crate) struct Journal {
     next_number: u64,
     chain: Link,
     counts: Counts,
+    damaged: bool,
 }
 
 /// One segment on the disk.
@@ -68,6 +73,8 @@ pub(crate) struct Journal {
 struct Extent {
     len: u64,
     last_number: u64,
+    /// Something of it is no record, could not be copied, and is nowhere else.
+    unkept: bool,
 }
 
 /// The segment being written.
@@ -107,6 +114,13 @@ pub(crate) struct Failed {
     pub(crate) may_resurface: bool,
 }
 
+impl Failed {
+    /// Whether there was no room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.error.kind() == io::ErrorKind::StorageFull
+    }
+}
+
 impl Journal {
     /// Whether every segment can be opened for writing; changes nothing.
     pub(crate) fn check(root: &Path, storage: &dyn Storage) -> io::Result<()> {
@@ -125,7 +139,7 @@ impl Journal {
         let dir = root.join("journal/v1");
         fs::create_dir_all(&dir)?;
         let mut journal = Self {
-            quarantine: Quarantine::open(root.join("quarantine"))?,
+            quarantine: Quarantine::open(root.join("quarantine"), &*storage)?,
             dir,
             storage,
             segment_bytes,
@@ -135,10 +149,18 @@ impl Journal {
             next_number: 1,
             chain: [0; 32],
             counts: Counts::default(),
+            damaged: false,
         };
         for id in list(&journal.dir)? {
+            if id > NUMBER_MAX {
+                journal.damaged = true;
+                if let Err(error) = journal.set_segment_aside(id) {
+                    tracing::error!(%error, "a segment whose number was never given stays where it is");
+                }
+                continue;
+            }
             journal.segments.insert(id, Extent::default());
-            journal.next_segment = id + 1;
+            journal.next_segment = id.saturating_add(1);
         }
         let mut quarantined = 0;
         for id in journal.ids() {
@@ -157,22 +179,23 @@ impl Journal {
         // What the page cache holds after a killed process is not yet on the disk: sync, then believe it.
         let file = self.storage.open(&self.path(id))?;
         file.sync_data()?;
-        let bytes = storage::read_whole(&self.path(id))?;
-        let (mut chain, mut number) = (self.chain, self.next_number);
+        let Whole { bytes, unreadable } = storage::read_whole(&self.path(id))?;
+        let (mut chain, mut number, mut gap) = (self.chain, self.next_number, false);
         let walk = walk_records(id, &bytes, |place, frame, record| {
             if frame.prev != chain && chain != [0; 32] {
                 tracing::warn!(number = frame.number, "the journal's chain has a gap here");
+                gap = true;
             }
             chain = frame::link(frame.bytes);
-            number = number.max(frame.number + 1).max(record.number_max() + 1);
+            number = number.max(frame.number.max(record.number_max()).saturating_add(1));
             each(place, frame.number, record);
         });
         (self.chain, self.next_number) = (chain, number);
-        for damage in &walk.damage {
-            *quarantined += u64::from(self.set_aside(id, damage, &bytes));
-        }
-        let len = to_u64(bytes.len());
-        self.segments.insert(id, Extent { len, last_number: number - 1 });
+        self.damaged |= gap || unreadable || !walk.damage.is_empty();
+        let (now, unkept) = self.set_aside(id, &walk.damage, &bytes);
+        *quarantined += now;
+        let (len, last_number) = (to_u64(bytes.len()), number.saturating_sub(1));
+        self.segments.insert(id, Extent { len, last_number, unkept: unkept || unreadable });
         let newest = self.segments.last_key_value().is_some_and(|(&last, _)| last == id);
         if newest && walk.damage.is_empty() {
             self.current = Some(Current { id, file, end: to_u64(walk.end), len, poisoned: false });
@@ -180,15 +203,37 @@ impl Journal {
         Ok(())
     }
 
-    fn set_aside(&mut self, id: u64, damage: &Damage, bytes: &[u8]) -> bool {
-        let range = damage.offset..damage.offset + damage.len;
-        self.quarantine.keep(id, damage, bytes.get(range).unwrap_or_default())
+    /// How many places are in quarantine since now, and whether one is not.
+    fn set_aside(&mut self, id: u64, damage: &[Damage], bytes: &[u8]) -> (u64, bool) {
+        let (mut now, mut unkept) = (0, false);
+        for damage in damage {
+            let range = damage.offset..damage.offset.saturating_add(damage.len);
+            let bytes = bytes.get(range).unwrap_or_default();
+            let kept = self.quarantine.keep(id, damage, bytes, &*self.storage);
+            now += u64::from(kept == Kept::Now);
+            unkept |= kept == Kept::Not;
+        }
+        (now, unkept)
+    }
+
+    fn set_segment_aside(&mut self, id: u64) -> io::Result<()> {
+        self.quarantine.keep_segment(&self.path(id), &segment_name(id), &*self.storage)
+    }
+
+    /// Whether opening saw anything that may have been a record, in quarantine now or before.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged
+    }
+
+    /// Whether quarantine has room for an attachment of `len` bytes.
+    pub(crate) fn has_room_aside(&self, len: u64) -> bool {
+        self.quarantine.has_room(len)
     }
 
     /// Calls `each` with every good record numbered `from` or later, in order.
     pub(crate) fn replay(&self, from: u64, mut each: impl FnMut(Place, u64, Record)) -> io::Result<()> {
         for (&id, _) in self.segments.iter().filter(|(_, extent)| extent.last_number >= from) {
-            let bytes = storage::read_whole(&self.path(id))?;
+            let bytes = storage::read_whole(&self.path(id))?.bytes;
             walk_records(id, &bytes, |place, frame, record| {
                 if frame.number >= from {
                     each(place, frame.number, record);
@@ -204,10 +249,11 @@ impl Journal {
         id: u64,
         mut each: impl FnMut(Place, Record, &[u8]),
     ) -> io::Result<()> {
-        let bytes = storage::read_whole(&self.path(id))?;
+        let Whole { bytes, unreadable } = storage::read_whole(&self.path(id))?;
         let walk = walk_records(id, &bytes, |place, frame, record| each(place, record, frame.body));
-        for damage in &walk.damage {
-            self.set_aside(id, damage, &bytes);
+        let (_, unkept) = self.set_aside(id, &walk.damage, &bytes);
+        if let Some(extent) = self.segments.get_mut(&id) {
+            extent.unkept = unkept || unreadable;
         }
         Ok(())
     }
@@ -223,7 +269,11 @@ impl Journal {
         };
         if record.is_none() {
             let offset = usize::try_from(place.offset).unwrap_or(usize::MAX);
-            self.quarantine.keep(place.segment, &Damage { offset, len: bytes.len(), reason }, &bytes);
+            let damage = Damage { offset, len: bytes.len(), reason };
+            let kept = self.quarantine.keep(place.segment, &damage, &bytes, &*self.storage);
+            if let Some(extent) = self.segments.get_mut(&place.segment) {
+                extent.unkept |= kept == Kept::Not;
+            }
         }
         Ok(record)
     }
@@ -233,7 +283,7 @@ impl Journal {
         let bytes = storage::read_at(&self.path(place.segment), place.offset, place.len)?;
         let offset = usize::try_from(place.offset).unwrap_or(usize::MAX);
         let damage = Damage { offset, len: bytes.len(), reason: Reason::Missing };
-        self.quarantine.keep(place.segment, &damage, &bytes);
+        self.quarantine.keep(place.segment, &damage, &bytes, &*self.storage);
         Ok(())
     }
 
@@ -312,6 +362,9 @@ impl Journal {
     /// Starts a new segment with room for `first` bytes at least, and cuts the old one to what it holds.
     fn roll(&mut self, first: u64) -> io::Result<()> {
         let (id, len) = (self.next_segment, self.segment_bytes.max(first));
+        if id > NUMBER_MAX {
+            return Err(io::Error::other("no number is left for a new segment"));
+        }
         let file = self.storage.create(&self.path(id), len)?;
         self.next_segment += 1;
         reach(Step::SegmentMade);
@@ -328,7 +381,8 @@ impl Journal {
             }
         }
         reach(Step::SegmentCut);
-        self.segments.insert(id, Extent { len, last_number: self.next_number.saturating_sub(1) });
+        self.segments
+            .insert(id, Extent { len, last_number: self.next_number.saturating_sub(1), unkept: false });
         self.current = Some(Current { id, file, end: 0, len, poisoned: false });
         Ok(())
     }
@@ -353,10 +407,19 @@ impl Journal {
         (self.current.as_ref().is_none_or(|current| current.id != id)).then_some(id)
     }
 
-    /// Unlinks a segment; its folder is synced, so a later one cannot vanish while this one comes back.
+    /// Unlinks a segment; its folder is synced, so a later one cannot vanish while this one comes back. One with
+    /// damage that is nowhere else goes to quarantine, whole.
     pub(crate) fn remove(&mut self, id: u64) -> io::Result<()> {
+        if self.segments.get(&id).is_some_and(|extent| extent.unkept) {
+            // There may be room now.
+            self.read_segment(id, |_, _, _| {})?;
+        }
         reach(Step::Unlinking);
-        self.storage.remove(&self.path(id))?;
+        if self.segments.get(&id).is_some_and(|extent| extent.unkept) {
+            self.set_segment_aside(id)?;
+        } else {
+            self.storage.remove(&self.path(id))?;
+        }
         self.segments.remove(&id);
         reach(Step::Unlinked);
         self.storage.sync_dir(&self.dir)?;
@@ -428,6 +491,9 @@ fn list(dir: &Path) -> io::Result<Vec<u64>> {
 fn walk_records(segment: u64, bytes: &[u8], mut each: impl FnMut(Place, &frame::Frame<'_>, Record)) -> Walk {
     scan::walk(bytes, |offset, frame| {
         let record = Record::decode(frame.kind, frame.body).ok_or(Reason::Undecodable)?;
+        if frame.number.max(record.number_max()) > NUMBER_MAX {
+            return Err(Reason::Undecodable);
+        }
         each(Place { segment, offset: to_u64(offset), len: to_u64(frame.bytes.len()) }, frame, record);
         Ok(())
     })

@@ -6,22 +6,42 @@
 //! read. `quarantine/<sha256>.<reason>` is an attachment: `mismatch`, it does not hold what its name says;
 //! `orphan`, no record names it and records were lost.
 //!
-//! Promises: holds at most [`FILES_MAX`] files, and takes no attachment when its bytes would be more than
-//! [`BYTES_MAX`]; what no longer fits stays where it is and is logged.
+//! `quarantine/<segment>.segment` is a whole segment that is needed no longer, but for a damaged place of it that
+//! could not be copied; or one whose number is none that is ever given. `quarantine/new` is a copy being made.
+//!
+//! Promises: a name here is a whole copy. Holds at most [`FILES_MAX`] files besides whole segments, and takes no
+//! attachment when its bytes would be more than [`BYTES_MAX`]; what no longer fits stays where it is and is
+//! logged.
 //! Never: stops the journal from opening or the queue from moving.
 
 use super::{scan::Damage, storage::Storage};
 use crate::failpoint::{Step, reach};
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
+
+/// The name of a copy being made.
+pub(crate) const NEW: &str = "new";
 
 /// The most files kept.
 pub(crate) const FILES_MAX: usize = 256;
 /// The most bytes kept, when an attachment comes.
 pub(crate) const BYTES_MAX: u64 = 64 << 20;
+
+/// The ending of a whole segment's name.
+pub(crate) const SEGMENT: &str = "segment";
+
+/// Where damaged bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// Here, since now.
+    Now,
+    /// Here already.
+    Before,
+    /// In their segment only.
+    Not,
+}
 
 /// The folder of damaged bytes.
 #[derive(Debug)]
@@ -32,9 +52,12 @@ pub(crate) struct Quarantine {
 }
 
 impl Quarantine {
-    /// Opens the folder, making it where it is missing.
-    pub(crate) fn open(dir: PathBuf) -> io::Result<Self> {
+    /// Opens the folder, making it where it is missing; half a copy goes.
+    pub(crate) fn open(dir: PathBuf, storage: &dyn Storage) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
+        if dir.join(NEW).exists() {
+            storage.remove(&dir.join(NEW))?;
+        }
         let (mut kept, mut bytes) = (0, 0_u64);
         for entry in fs::read_dir(&dir)? {
             kept += 1;
@@ -48,30 +71,75 @@ impl Quarantine {
         self.kept
     }
 
-    /// Copies damaged bytes; true when they are here now for the first time.
-    pub(crate) fn keep(&mut self, segment: u64, damage: &Damage, bytes: &[u8]) -> bool {
+    /// Copies damaged bytes.
+    pub(crate) fn keep(
+        &mut self,
+        segment: u64,
+        damage: &Damage,
+        bytes: &[u8],
+        storage: &dyn Storage,
+    ) -> Kept {
         let (name, len) = (damage.name(segment), damage.len);
         let path = self.dir.join(&name);
-        if path.exists() {
-            return false;
+        // A shorter one is of a crash while it was copied, or there is more damage now.
+        let there = fs::metadata(&path).ok().map(|found| found.len());
+        if there.is_some_and(|there| there >= u64::try_from(bytes.len()).unwrap_or(u64::MAX)) {
+            return Kept::Before;
         }
         tracing::warn!(%name, len, "damaged bytes in the journal");
-        if self.kept >= FILES_MAX {
+        if there.is_none() && self.kept >= FILES_MAX {
             tracing::error!(%name, "quarantine is full: the bytes stay in their segment only");
-            return false;
+            return Kept::Not;
         }
-        match write(&path, bytes) {
-            Ok(()) => self.count(bytes.len()),
-            Err(error) => tracing::error!(%name, %error, "damaged bytes could not be copied"),
+        match self.write(&path, bytes, storage) {
+            Ok(()) => {
+                self.kept -= usize::from(there.is_some());
+                self.count(bytes.len());
+                Kept::Now
+            }
+            Err(error) => {
+                tracing::error!(%name, %error, "damaged bytes could not be copied: they stay in their segment");
+                Kept::Not
+            }
         }
-        true
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8], storage: &dyn Storage) -> io::Result<()> {
+        let new = self.dir.join(NEW);
+        if new.exists() {
+            storage.remove(&new)?;
+        }
+        storage.write_new(&new, bytes)?;
+        reach(Step::Quarantining);
+        storage.rename(&new, path)?;
+        storage.sync_dir(&self.dir)?;
+        reach(Step::Quarantined);
+        Ok(())
+    }
+
+    /// Moves a whole segment here, also when there is room for nothing else: it is on the disk already.
+    pub(crate) fn keep_segment(&mut self, from: &Path, name: &str, storage: &dyn Storage) -> io::Result<()> {
+        let len = fs::metadata(from)?.len();
+        tracing::error!(%name, len, "a journal segment is set aside whole");
+        let names = (1_u64..).map(|nth| self.dir.join(format!("{name}-{nth}.{SEGMENT}")));
+        let first = std::iter::once(self.dir.join(format!("{name}.{SEGMENT}")));
+        let to = first.chain(names).find(|path| !path.exists());
+        storage.rename(from, &to.ok_or(io::ErrorKind::AlreadyExists)?)?;
+        storage.sync_dir(&self.dir)?;
+        self.count(usize::try_from(len).unwrap_or(usize::MAX));
+        Ok(())
+    }
+
+    /// Whether an attachment of `len` bytes has room here.
+    pub(crate) fn has_room(&self, len: u64) -> bool {
+        self.kept < FILES_MAX && self.bytes.saturating_add(len) <= BYTES_MAX
     }
 
     /// Moves an attachment here; false when it stays where it is.
     pub(crate) fn keep_file(&mut self, from: &Path, name: &str, storage: &dyn Storage) -> bool {
         let len = fs::metadata(from).map_or(0, |found| found.len());
         tracing::warn!(%name, len, "an attachment is set aside");
-        if self.kept >= FILES_MAX || self.bytes.saturating_add(len) > BYTES_MAX {
+        if !self.has_room(len) {
             tracing::error!(%name, "quarantine is full: the attachment stays where it is");
             return false;
         }
@@ -90,13 +158,4 @@ impl Quarantine {
         self.kept += 1;
         self.bytes = self.bytes.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
     }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    reach(Step::Quarantining);
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    reach(Step::Quarantined);
-    Ok(())
 }

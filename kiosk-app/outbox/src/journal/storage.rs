@@ -122,13 +122,22 @@ fn fill(mut file: &File, len: u64) -> io::Result<()> {
     file.sync_all()
 }
 
+/// What [`read_whole`] found.
+#[derive(Debug, Default)]
+pub(crate) struct Whole {
+    /// The file, with zeroes where the drive could not read.
+    pub(crate) bytes: Vec<u8>,
+    /// Whether it could not read anywhere: the bytes may still be there.
+    pub(crate) unreadable: bool,
+}
+
 /// Reads a whole file; blocks the drive cannot read come back as zeroes.
-pub(crate) fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_whole(path: &Path) -> io::Result<Whole> {
     let file = File::open(path)?;
     let len = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     let mut bytes = vec![0; len];
     if file.read_exact_at(&mut bytes, 0).is_ok() {
-        return Ok(bytes);
+        return Ok(Whole { bytes, unreadable: false });
     }
     tracing::warn!(path = %path.display(), "unreadable blocks are taken as zeroes");
     for (block, offset) in bytes.chunks_mut(4096).zip((0_u64..).step_by(4096)) {
@@ -136,17 +145,20 @@ pub(crate) fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
             block.fill(0);
         }
     }
-    Ok(bytes)
+    Ok(Whole { bytes, unreadable: true })
 }
 
-/// Reads `len` bytes at `offset`; fewer when the file ends before, zeroes where the drive cannot read.
+/// Reads `len` bytes at `offset`; fewer when the file ends before. Where the drive cannot read there is no
+/// verdict on what is there: that is an error.
 pub(crate) fn read_at(path: &Path, offset: u64, len: u64) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let len = len.min(file.metadata()?.len().saturating_sub(offset));
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
-    if let Err(error) = file.read_exact_at(&mut bytes, offset) {
-        tracing::warn!(path = %path.display(), %error, "unreadable record");
-        bytes.fill(0);
-    }
+    file.read_exact_at(&mut bytes, offset)?;
     Ok(bytes)
+}
+
+/// Whether the drive could not read: `EIO`.
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }

@@ -15,12 +15,13 @@ use super::{
 use crate::{
     failpoint::{Step, reach},
     journal::{
-        Journal,
+        Journal, NUMBER_MAX,
         record::{Ending, Outcome},
     },
 };
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -92,7 +93,10 @@ fn believe(
     lost: &mut Vec<Lost>,
 ) -> Result<Option<Box<dyn Kv>>, KvError> {
     let mut state = State::over(Box::new(sled.wait()?));
-    let applied = state.applied()?;
+    let (applied, floor) = (state.applied()?, state.floor()?);
+    if applied.max(floor) > NUMBER_MAX {
+        return Err(KvError::Row(Tree::Meta.name()));
+    }
     // sled opens a garbled file as an empty database, and without a word.
     let emptied = applied == 0 && journal.next_number() > 1;
     let ahead = applied >= journal.next_number();
@@ -185,7 +189,12 @@ fn fill(root: &Path, truth: &State) -> Result<Box<dyn Kv>, KvError> {
     Ok(Box::new(sled))
 }
 
-/// Renames the database to the next `bad-<n>` and removes the oldest above [`BAD_MAX`].
+/// Before the journal drops anything that the database does not know of: later it would call that lost.
+pub(crate) fn retire(root: &Path) -> io::Result<()> {
+    if current(root).exists() { set_aside(root) } else { Ok(()) }
+}
+
+/// Renames the database, durably, to the next `bad-<n>` and removes the oldest above [`BAD_MAX`].
 fn set_aside(root: &Path) -> io::Result<()> {
     let dir = root.join("state");
     fs::create_dir_all(&dir)?;
@@ -198,6 +207,7 @@ fn set_aside(root: &Path) -> io::Result<()> {
     if current(root).exists() {
         let next = bad.last().map_or(1, |last| last.saturating_add(1));
         fs::rename(current(root), dir.join(format!("bad-{next}")))?;
+        File::open(&dir)?.sync_all()?;
         bad.push(next);
     }
     for old in bad.iter().rev().skip(BAD_MAX) {

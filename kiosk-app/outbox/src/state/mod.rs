@@ -261,7 +261,7 @@ impl State {
             }
             let number = to_number(Tree::Receipts, &key)?;
             self.forget(number, &row)?;
-            self.kv.put(Tree::Meta, FLOOR, &(number + 1).to_be_bytes())?;
+            self.kv.put(Tree::Meta, FLOOR, &number.saturating_add(1).to_be_bytes())?;
         }
         Ok(())
     }
@@ -373,7 +373,7 @@ impl State {
 
     fn put_waits(&mut self, row: &Waits) -> Result<(), KvError> {
         self.tally.queued += 1;
-        self.tally.held_bytes += row.put.len;
+        self.tally.held_bytes = self.tally.held_bytes.saturating_add(row.put.len);
         self.tally.hold(&row.facts);
         self.tally.add(row.put);
         self.kv.put(Tree::Queue, &row.facts.order.to_be_bytes(), &to_row(Tree::Queue, row)?)
@@ -389,7 +389,7 @@ impl State {
 
     fn put_dead(&mut self, row: &Dead) -> Result<(), KvError> {
         self.tally.dead += 1;
-        self.tally.held_bytes += row.put.map_or(0, |place| place.len);
+        self.tally.held_bytes = self.tally.held_bytes.saturating_add(row.put.map_or(0, |place| place.len));
         self.tally.hold(&row.facts);
         row.put.into_iter().chain([row.ended]).for_each(|place| self.tally.add(place));
         self.kv.put(Tree::Dead, &row.facts.order.to_be_bytes(), &to_row(Tree::Dead, row)?)
