@@ -97,50 +97,79 @@ pub(crate) enum Fault {
     Doubled,
 }
 
+/// Endings may be heard in another order than they were kept by this many: there are two threads that end.
+const IN_FLIGHT: usize = 8;
+
 /// Everything promised on one drive, since it was new.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ledger(BTreeMap<u64, Told>);
+pub(crate) struct Ledger {
+    told: BTreeMap<u64, Told>,
+    /// When the settling of each began, counted up.
+    turns: BTreeMap<u64, u64>,
+    heard: u64,
+}
 
 impl Ledger {
     /// Takes a line in; false when it is none of these. An ending may be heard before *saved*: another thread
     /// claimed the envelope before the one that saved it came to say so.
     pub(crate) fn hear(&mut self, line: &str) -> bool {
         let Some((told, n)) = parse(line) else { return false };
-        let before = self.0.get(&n).copied();
+        let before = self.told.get(&n).copied();
         let late = told == Told::Saved && before.is_some_and(|before| before != Told::Trying);
         if !late {
-            self.0.insert(n, told);
+            self.told.insert(n, told);
+        }
+        if matches!(told, Told::Settling | Told::Settled) {
+            self.heard += 1;
+            self.turns.entry(n).or_insert(self.heard);
         }
         true
     }
 
     /// Every envelope that was ever tried.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> {
-        self.0.keys().copied()
+        self.told.keys().copied()
     }
 
     /// How many promises there are: saved or ended.
     pub(crate) fn promised(&self) -> u64 {
-        let promised = self.0.values().filter(|told| !matches!(told, Told::Trying | Told::Refused));
+        let promised = self.told.values().filter(|told| !matches!(told, Told::Trying | Told::Refused));
         u64::try_from(promised.count()).unwrap_or(u64::MAX)
     }
 
     /// Judges what was found, and takes it as what is promised from now on: an outbox that has opened must not
-    /// change its mind at the next cut. `forgets`: a settled envelope may be forgotten.
-    pub(crate) fn settle_with(&mut self, found: &BTreeMap<u64, Found>, forgets: bool) -> Vec<(u64, Fault)> {
+    /// change its mind at the next cut. The `settled_max` newest settled ones must be known; older ones may be
+    /// forgotten.
+    pub(crate) fn settle_with(
+        &mut self,
+        found: &BTreeMap<u64, Found>,
+        settled_max: usize,
+    ) -> Vec<(u64, Fault)> {
+        self.turns.retain(|n, _| !matches!(found.get(n), Some(Found::Waits)));
+        let oldest_kept = self.oldest_kept(settled_max);
         let mut faults = Vec::new();
-        for (&n, told) in &mut self.0 {
+        for (&n, told) in &mut self.told {
             let found = found.get(&n).copied().unwrap_or(Found::Unknown);
+            let forgets = self.turns.get(&n).is_some_and(|&turn| turn < oldest_kept);
             match judge(*told, found, forgets) {
                 Ok(now) => *told = now,
                 Err(fault) => faults.push((n, fault)),
             }
         }
-        faults.extend(found.keys().filter(|n| !self.0.contains_key(n)).map(|&n| (n, Fault::Torn)));
+        faults.extend(found.keys().filter(|n| !self.told.contains_key(n)).map(|&n| (n, Fault::Torn)));
         for (n, _) in &faults {
-            self.0.remove(n);
+            self.told.remove(n);
+            self.turns.remove(n);
         }
         faults
+    }
+
+    /// The turn of the oldest settled one that must be known; 0 when all must.
+    fn oldest_kept(&self, settled_max: usize) -> u64 {
+        let mut turns: Vec<u64> = self.turns.values().copied().collect();
+        turns.sort_unstable_by(|a, b| b.cmp(a));
+        let kept = settled_max.saturating_sub(IN_FLIGHT);
+        turns.get(kept.saturating_sub(1)).copied().unwrap_or(0)
     }
 }
 
@@ -173,7 +202,8 @@ mod tests {
     fn faults(told: &str, found: &str) -> Vec<(u64, Fault)> {
         let mut ledger = Ledger::default();
         assert!(told.lines().all(|line| ledger.hear(line)));
-        ledger.settle_with(&found.lines().filter_map(parse).map(|(found, n)| (n, found)).collect(), false)
+        ledger
+            .settle_with(&found.lines().filter_map(parse).map(|(found, n)| (n, found)).collect(), usize::MAX)
     }
 
     #[test]
@@ -210,17 +240,22 @@ mod tests {
         let mut ledger = Ledger::default();
         assert!(ledger.hear("trying 1") && ledger.hear("trying 2"));
         let found = BTreeMap::from([(1, Found::Waits)]);
-        assert_eq!(ledger.settle_with(&found, false), []);
+        assert_eq!(ledger.settle_with(&found, usize::MAX), []);
         assert_eq!(ledger.promised(), 1);
         let changed = BTreeMap::from([(2, Found::Waits)]);
-        assert_eq!(ledger.settle_with(&changed, false), [(1, Fault::Lost), (2, Fault::Doubled)]);
-        assert_eq!(ledger.settle_with(&BTreeMap::from([]), false), []);
+        assert_eq!(ledger.settle_with(&changed, usize::MAX), [(1, Fault::Lost), (2, Fault::Doubled)]);
+        assert_eq!(ledger.settle_with(&BTreeMap::from([]), usize::MAX), []);
     }
 
     #[test]
-    fn only_what_was_settled_may_be_forgotten() {
+    fn only_what_was_settled_long_ago_may_be_forgotten() {
         let mut ledger = Ledger::default();
-        assert!(ledger.hear("settled 1") && ledger.hear("dead 2") && !ledger.hear("ready"));
-        assert_eq!(ledger.settle_with(&BTreeMap::new(), true), [(2, Fault::Lost)]);
+        assert!(ledger.hear("dead 0") && !ledger.hear("ready"));
+        let settled_max = IN_FLIGHT + 3;
+        for n in 1..=10 {
+            assert!(ledger.hear(&format!("settling {n}")) && ledger.hear(&format!("settled {n}")));
+        }
+        let lost = ledger.settle_with(&BTreeMap::new(), settled_max);
+        assert_eq!(lost, [0, 8, 9, 10].map(|n| (n, Fault::Lost)));
     }
 }

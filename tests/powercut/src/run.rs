@@ -210,7 +210,7 @@ impl Run<'_> {
         checker.wait()?;
         heard.context("the process that looks")?;
         tally.opened(&opened.context("it did not say what opening found")?);
-        Ok(life.ledger.settle_with(&found, workload.forgets()))
+        Ok(life.ledger.settle_with(&found, workload.settled_max()))
     }
 
     fn faults(&self, place: &str, faults: &[(u64, Fault)], tally: &mut Tally) {

@@ -145,9 +145,9 @@ impl Workload {
         u64::try_from(before.count()).unwrap_or(0)
     }
 
-    /// Whether the outbox may forget what was settled.
-    pub(crate) fn forgets(&self) -> bool {
-        self.settled_max < PLAIN.settled_max
+    /// The most settled envelopes that are remembered.
+    pub(crate) fn settled_max(&self) -> usize {
+        usize::try_from(self.settled_max).unwrap_or(usize::MAX)
     }
 
     /// The `n`th envelope; its length too depends on `n` alone.

@@ -30,6 +30,8 @@ use tempfile::TempDir;
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// After so many kills a new outbox is begun.
 const KILLS_PER_OUTBOX: u64 = 40;
+/// Endings may be heard in another order than they were kept by this many.
+const IN_FLIGHT: usize = 8;
 /// A random kill comes at one of so many lines; a whole run writes about 600.
 const LINES: u64 = 400;
 
@@ -69,6 +71,8 @@ struct Fate {
     settled: bool,
     burying: bool,
     buried: bool,
+    /// When it was settled: counts up with each.
+    turn: u64,
 }
 
 /// One outbox and what was promised about it.
@@ -76,6 +80,7 @@ struct Store {
     home: TempDir,
     fates: BTreeMap<u64, Fate>,
     promises: u64,
+    turns: u64,
 }
 
 /// Kills `kills` times; `work` gives the command of a process that works in a folder from a number on.
@@ -129,7 +134,7 @@ fn step(run: u64, unreached: &BTreeSet<&'static str>) -> Option<&'static str> {
 
 impl Store {
     fn new() -> Result<Self> {
-        Ok(Self { home: TempDir::new()?, fates: BTreeMap::new(), promises: 0 })
+        Ok(Self { home: TempDir::new()?, fates: BTreeMap::new(), promises: 0, turns: 0 })
     }
 
     fn dir(&self) -> std::path::PathBuf {
@@ -207,7 +212,12 @@ impl Store {
             "buried" => |fate| &mut fate.buried,
             _ => return,
         };
-        *promise(self.fates.entry(n).or_default()) = true;
+        let fate = self.fates.entry(n).or_default();
+        *promise(fate) = true;
+        if word == "settling" {
+            self.turns += 1;
+            fate.turn = self.turns;
+        }
         self.promises += u64::from(["saved", "refused", "settled", "buried"].contains(&word));
     }
 
@@ -219,9 +229,10 @@ impl Store {
             let n = number_of(&handed.envelope).filter(|n| self.fates.contains_key(n));
             found.doubled += u64::from(!n.is_some_and(|n| waiting.insert(n)));
         }
+        let oldest_kept = self.oldest_kept(&waiting);
         for (&n, fate) in &mut self.fates {
             let known = outbox.find(&envelope(n)?.claim).map(|(_, state)| state);
-            fate.judge(waiting.contains(&n), known.as_ref(), found);
+            fate.judge(waiting.contains(&n), known.as_ref(), oldest_kept, found);
         }
         self.fates.retain(|_, fate| fate.saved);
         found.promises += std::mem::take(&mut self.promises);
@@ -233,7 +244,9 @@ impl Store {
         if drain {
             for n in waiting {
                 outbox.settle(envelope(n)?.id, vec![2; 100])?;
-                self.fates.entry(n).or_default().settled = true;
+                self.turns += 1;
+                let fate = self.fates.entry(n).or_default();
+                (fate.settled, fate.turn) = (true, self.turns);
             }
             found.doubled += u64::try_from(outbox.claim(usize::MAX, NOW_MS).len())?;
         }
@@ -242,18 +255,30 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The turn of the oldest settled one that must still be known.
+    fn oldest_kept(&self, waiting: &BTreeSet<u64>) -> u64 {
+        let settled = self.fates.iter().filter(|(n, fate)| fate.turn > 0 && !waiting.contains(n));
+        let mut turns: Vec<u64> = settled.map(|(_, fate)| fate.turn).collect();
+        turns.sort_unstable_by(|a, b| b.cmp(a));
+        let kept = usize::try_from(limits().settled_max).unwrap_or(usize::MAX).saturating_sub(IN_FLIGHT);
+        turns.get(kept.saturating_sub(1)).copied().unwrap_or(0)
+    }
+}
+
 impl Fate {
     /// Counts what is not as it was promised, and takes what is now certain for promised.
-    fn judge(&mut self, waits: bool, known: Option<&ClaimState>, found: &mut Found) {
+    fn judge(&mut self, waits: bool, known: Option<&ClaimState>, oldest_kept: u64, found: &mut Found) {
         let (sent, dead) = match known {
             Some(ClaimState::Sent) => (true, false),
             Some(ClaimState::NeedsStaff { code, .. }) => (false, code == "code"),
             Some(ClaimState::SavedHere | ClaimState::Answered { .. }) | None => (false, false),
         };
         if self.settled {
-            // A settled one is forgotten after a while.
+            // A settled one is forgotten once there are enough newer ones.
+            let forgotten = known.is_none() && self.turn < oldest_kept;
             found.doubled += u64::from(waits);
-            found.lost += u64::from(!waits && !sent && known.is_some());
+            found.lost += u64::from(!waits && !sent && !forgotten);
         } else if self.buried {
             found.doubled += u64::from(waits);
             found.lost += u64::from(!waits && !dead);
@@ -264,6 +289,7 @@ impl Fate {
             found.lost += u64::from(!waits && !ended);
         }
         self.saved |= waits;
+        self.turn = if waits { 0 } else { self.turn };
         self.settled |= sent;
         self.buried |= dead;
     }
@@ -325,7 +351,9 @@ mod tests {
         outbox.settle(envelope(0).unwrap().id, vec![]).unwrap();
         outbox.dead_letter(envelope(1).unwrap().id, "code", "detail").unwrap();
         outbox.close();
-        for line in ["saved 0", "settled 0", "saved 1", "buried 1", "saved 2", "saving 3", "saved 3"] {
+        for line in
+            ["saved 0", "settling 0", "settled 0", "saved 1", "buried 1", "saved 2", "saving 3", "saved 3"]
+        {
             store.hear(line);
         }
         store
@@ -343,11 +371,26 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_old_enough_is_forgotten() {
+        let mut store = store();
+        let newer = limits().settled_max;
+        (10..10 + newer).for_each(|n| {
+            ["saved", "settling", "settled"].iter().for_each(|word| store.hear(&format!("{word} {n}")));
+        });
+        // All of these are unknown: those beyond the memory are not counted, and neither are as many as may be
+        // in flight.
+        let kept = newer - u64::try_from(IN_FLIGHT).unwrap();
+        assert_eq!(store.oldest_kept(&BTreeSet::new()), store.turns + 1 - kept);
+        fs::remove_dir_all(store.dir()).unwrap();
+        assert_eq!(cost(&mut store), (3 + kept, 0));
+    }
+
+    #[test]
     fn promises_that_were_broken_are_counted() {
         let mut lost = store();
         fs::remove_dir_all(lost.dir()).unwrap();
-        // The settled one may have been forgotten; the other three may not.
-        assert_eq!(cost(&mut lost), (3, 0));
+        // Nor the settled one: nothing newer pushed it out.
+        assert_eq!(cost(&mut lost), (4, 0));
         let mut doubled = store();
         doubled.hear("settled 2");
         doubled.hear("buried 3");

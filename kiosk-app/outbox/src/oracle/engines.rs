@@ -3,9 +3,15 @@
 //! Promises: [`Side`] answers only what sled, redb and a `BTreeMap` all answer; a difference ends the
 //! outbox's thread, and with it the test.
 
+use super::disk::PoweredDisk;
 use crate::state::kv::{Kv, KvError, Memory, Pair, Tree};
 use redb::{Database, ReadableDatabase as _, TableDefinition, backends::InMemoryBackend};
-use std::{ops::Bound, sync::Arc};
+use std::{
+    fs,
+    ops::Bound,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 type Table<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
@@ -74,17 +80,63 @@ impl Kv for Second {
     }
 }
 
+/// sled's folder as its last flush left it: what a drive has when the power goes.
+#[derive(Clone)]
+pub(super) struct Flushed {
+    state: PathBuf,
+    copy: PathBuf,
+    disk: PoweredDisk,
+}
+
+impl Flushed {
+    /// Of the state in `state`, kept in `copy`.
+    pub(super) fn new(state: PathBuf, copy: PathBuf, disk: PoweredDisk) -> Self {
+        Self { state, copy, disk }
+    }
+
+    /// A flush ended; one without power reached nothing.
+    pub(super) fn take(&self) {
+        if !self.disk.is_dead() {
+            replace(&self.state, &self.copy);
+        }
+    }
+
+    /// The power went: what sled wrote since, also while it closed, is gone. No later than the copy.
+    pub(super) fn put_back(&self) {
+        if self.copy.exists() && self.state.exists() {
+            replace(&self.copy, &self.state);
+        }
+    }
+}
+
+/// Copies a flat folder over another.
+fn replace(from: &Path, to: &Path) {
+    if to.exists() {
+        fs::remove_dir_all(to).unwrap();
+    }
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            replace(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
 /// sled, redb and a map, side by side.
 pub(super) struct Side {
     sled: Box<dyn Kv>,
     second: Second,
     map: Memory,
+    flushed: Option<Flushed>,
 }
 
 impl Side {
     /// Puts the others beside sled; they begin with what it holds.
-    pub(super) fn new(sled: Box<dyn Kv>, second: Second) -> Self {
-        let mut side = Self { sled, second, map: Memory::default() };
+    pub(super) fn new(sled: Box<dyn Kv>, second: Second, flushed: Option<Flushed>) -> Self {
+        let mut side = Self { sled, second, map: Memory::default(), flushed };
         let (second, map) = (&mut side.second, &mut side.map);
         for tree in Tree::ALL {
             while let Some((key, _)) = second.after(tree, None).unwrap() {
@@ -136,7 +188,9 @@ impl Kv for Side {
     }
 
     fn flush(&mut self) -> Result<(), KvError> {
-        self.sled.flush()
+        self.sled.flush()?;
+        self.flushed.iter().for_each(Flushed::take);
+        Ok(())
     }
 
     fn disk_bytes(&self) -> u64 {

@@ -11,13 +11,22 @@ mod engines;
 use crate::{
     Limits, Options, Outbox,
     seam::envelope,
-    state::kv::{Kv, KvError, Memory, Tree},
+    state::{
+        State,
+        kv::{Kv, KvError, Memory, Tree},
+        sled_kv::SledKv,
+    },
 };
 use disk::PoweredDisk;
-use engines::{Second, Side};
+use engines::{Flushed, Second, Side};
 use kiosk_core::wire::{ClaimState, Envelope, NotSaved};
 use proptest::{prelude::*, test_runner::RngSeed};
-use std::{collections::BTreeMap, env, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tempfile::TempDir;
 
 const ENVELOPES: u8 = 10;
@@ -74,18 +83,29 @@ struct World {
     outbox: Option<Outbox>,
     known: BTreeMap<u8, Place>,
     chance: u64,
+    /// Whether the last opening made the state again.
+    rebuilt: bool,
 }
 
 impl World {
     fn new(chance: u64) -> Self {
         let (home, disk, second) = (TempDir::new().unwrap(), PoweredDisk::default(), Second::new());
-        let mut world = Self { home, disk, second, outbox: None, known: BTreeMap::new(), chance };
+        let mut world =
+            Self { home, disk, second, outbox: None, known: BTreeMap::new(), chance, rebuilt: false };
         world.open();
         world
     }
 
     fn dir(&self) -> PathBuf {
         self.home.path().join("outbox")
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.home.path().join("flushed")
+    }
+
+    fn flushed(&self) -> Flushed {
+        Flushed::new(self.dir().join("state/v1"), self.copy(), self.disk.clone())
     }
 
     fn open(&mut self) {
@@ -95,10 +115,16 @@ impl World {
             self.restore();
             opened = open(self);
         }
-        let (mut committer, lock, _) = opened.unwrap();
+        let (mut committer, lock, told) = opened.unwrap();
         let sled = committer.state.replace_kv(Box::new(Memory::default()));
         assert!(sled.is_on_disk());
-        committer.state.replace_kv(Box::new(Side::new(sled, self.second.clone())));
+        self.rebuilt = told.rebuilt;
+        // A new or rebuilt one was flushed when it was full.
+        if told.rebuilt || !self.copy().exists() {
+            self.flushed().take();
+        }
+        let side = Side::new(sled, self.second.clone(), Some(self.flushed()));
+        committer.state.replace_kv(Box::new(side));
         self.outbox = Some(Outbox::start(committer, lock).unwrap());
     }
 
@@ -196,6 +222,7 @@ impl World {
         self.disk.die();
         self.outbox.take().unwrap().close();
         self.restore();
+        self.flushed().put_back();
         self.open();
         if !certain {
             let found = self.place(n);
@@ -221,6 +248,7 @@ impl World {
         self.outbox.take().unwrap().close();
         if self.disk.is_dead() {
             self.restore();
+            self.flushed().put_back();
             return self.open();
         }
         if lose_state {
@@ -302,12 +330,41 @@ proptest! {
     }
 }
 
+/// What sled had not flushed when the power went is read from the journal; nothing is made again for that.
+#[test]
+fn what_sled_lost_with_the_power_is_replayed() {
+    let mut world = World::new(7);
+    (0..3).for_each(|n| world.step(&Op::Save(n)));
+    world.reopen(false);
+    let flushed = applied(&world.copy());
+    // At once: nothing is flushed in between.
+    [Op::Save(3), Op::Settle(0), Op::Save(4)].iter().for_each(|op| world.step(op));
+    world.disk.die();
+    world.outbox.take().unwrap().close();
+    assert!(applied(&world.dir().join("state/v1")) > flushed, "it flushes when it closes");
+    world.restore();
+    world.flushed().put_back();
+    assert_eq!(applied(&world.dir().join("state/v1")), flushed);
+    world.open();
+    assert!(!world.rebuilt);
+    world.verify_invariants();
+    world.verify_content();
+}
+
+/// How far the sled in a folder is.
+fn applied(path: &Path) -> u64 {
+    let sled = SledKv::open(path).unwrap();
+    let applied = State::over(Box::new(sled)).applied().unwrap();
+    crate::state::sled_kv::wait_closed(path).unwrap();
+    applied
+}
+
 /// The engines are held against each other, so a difference is seen.
 #[test]
 #[should_panic(expected = "sled and redb differ")]
 fn a_difference_between_engines_is_seen() {
     let second = Second::new();
-    let mut side = Side::new(Box::new(Memory::default()), second.clone());
+    let mut side = Side::new(Box::new(Memory::default()), second.clone(), None);
     side.put(Tree::Meta, b"key", b"value").unwrap();
     second.clone().put(Tree::Meta, b"key", b"other").unwrap();
     _ = side.get(Tree::Meta, b"key");
