@@ -3,10 +3,10 @@
 //! | name | how |
 //! |---|---|
 //! | `append` | one file that grows, `fdatasync` |
-//! | `preallocated` | the same in 16 MiB of zeroes at a time |
+//! | `preallocated` | the same in 1 MiB of zeroes at a time, as the outbox's segments |
 //! | `sqlite` | SQLite, WAL, `synchronous=FULL`, `auto_vacuum=INCREMENTAL` |
 //! | `redb` | one table, `Durability::Immediate` (its default) |
-//! | `fjall` | one keyspace, `PersistMode::SyncAll` |
+//! | `fjall` | one keyspace, `PersistMode::SyncData` |
 //!
 //! Every cache is 8 MiB; sled's in the outbox is 1 MiB.
 //! Never: helps or hinders one of them.
@@ -21,7 +21,8 @@ use std::{
 
 /// A cache's size, in bytes.
 const CACHE_BYTES: usize = 8 << 20;
-const CHUNK_BYTES: usize = 16 << 20;
+/// What is written as zeroes at once, in bytes: a segment of the outbox.
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// A key and a record.
 pub(crate) type Item = (u64, Vec<u8>);
@@ -170,7 +171,13 @@ impl Engine for Sqlite {
     }
 
     fn compact(&mut self) -> Result<()> {
-        Ok(self.0.execute_batch("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")?)
+        {
+            // A row for each page: one step gives one page back.
+            let mut vacuum = self.0.prepare("PRAGMA incremental_vacuum")?;
+            let mut pages = vacuum.query([])?;
+            while pages.next()?.is_some() {}
+        }
+        Ok(self.0.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);")?)
     }
 }
 
@@ -243,7 +250,7 @@ impl Engine for Fjall {
             batch.insert(&self.keyspace, key.to_be_bytes(), record.as_slice());
         }
         batch.commit()?;
-        Ok(self.database.persist(fjall::PersistMode::SyncAll)?)
+        Ok(self.database.persist(fjall::PersistMode::SyncData)?)
     }
 
     fn remove(&mut self, keys: &[u64]) -> Result<()> {
@@ -252,7 +259,7 @@ impl Engine for Fjall {
             batch.remove(&self.keyspace, key.to_be_bytes());
         }
         batch.commit()?;
-        Ok(self.database.persist(fjall::PersistMode::SyncAll)?)
+        Ok(self.database.persist(fjall::PersistMode::SyncData)?)
     }
 
     fn first(&mut self) -> Result<Option<u64>> {
