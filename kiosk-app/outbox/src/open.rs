@@ -13,7 +13,7 @@
 //!
 //! Promises: an outbox opens whatever happened to its bytes; what cannot be read is in quarantine. A folder
 //! with a higher version number is left alone.
-//! Never: changes anything before the lock is held.
+//! Never: changes anything before the lock is held, but for making the folder and its lock.
 
 use crate::{
     committer::{Committer, schedule},

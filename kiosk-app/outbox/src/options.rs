@@ -77,7 +77,8 @@ pub struct Opened {
 pub struct Ticket {
     /// Which envelope.
     pub id: EnvelopeId,
-    /// Its place in the queue: rises with every envelope, never given twice.
+    /// Its place in the queue: rises with every envelope. Given twice only where the journal and sled both lost
+    /// the record that had it.
     pub order: u64,
 }
 

@@ -96,7 +96,7 @@ pub enum WaitsFor {
 /// Something that does not prove itself any longer, and where what is left of it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
-    /// A file in `quarantine/`, or an envelope's id.
+    /// A file in `quarantine/`, a place in the journal by the name it will have there, or an envelope's id.
     pub what: String,
     /// `header`, `cut`, `body`, `undecodable`, `missing`, `mismatch`, `orphan`, `segment`: see the quarantine's
     /// documentation; `damaged`: an envelope that cannot be sent and needs staff.
@@ -132,6 +132,8 @@ pub struct Overview {
     pub disk_bytes: u64,
     /// Files in `quarantine/`.
     pub quarantined: u64,
+    /// Damaged places in the journal that are not in `quarantine/`: the agent has not met them yet.
+    pub unmet: u64,
 }
 
 /// What a check of every byte found.
@@ -180,6 +182,7 @@ impl Reading {
     #[must_use]
     pub fn overview(&self) -> Overview {
         let tally = self.state.tally();
+        let unmet = u64::try_from(self.unmet().count()).unwrap_or(u64::MAX);
         let quarantine = quarantined(&self.dir.join("quarantine")).map_or(0, |kept| kept.len());
         Overview {
             queued: tally.queued,
@@ -189,6 +192,7 @@ impl Reading {
             bytes: tally.held_bytes,
             disk_bytes: self.look.bytes.saturating_add(tally.file_bytes),
             quarantined: u64::try_from(quarantine).unwrap_or(u64::MAX),
+            unmet,
         }
     }
 
@@ -207,8 +211,8 @@ impl Reading {
         entries
     }
 
-    /// Everything that was set aside, and every envelope that is damaged. These are on the disk and stay until
-    /// a person removes them.
+    /// Everything that was set aside, damage that the agent has not met yet, and every envelope that is damaged.
+    /// These are on the disk and stay until a person removes them.
     ///
     /// # Errors
     /// When `quarantine/` cannot be read.
@@ -216,11 +220,18 @@ impl Reading {
         let path = self.dir.join("quarantine");
         let mut losses = quarantined(&path).map_err(|reason| OpenError::Unreadable { path, reason })?;
         losses.sort_by(|a, b| (a.at_ms, &a.what).cmp(&(b.at_ms, &b.what)));
+        losses.extend(self.unmet().map(|(what, bytes)| loss(what.clone(), *bytes, None)));
         for row in self.rows::<Dead>(Tree::Dead).into_iter().filter(|row| row.code == DAMAGED) {
             let bytes = row.facts.file.map_or(0, |file| file.len);
             losses.push(Loss { what: row.facts.id.to_string(), reason: row.code, bytes, at_ms: None });
         }
         Ok(losses)
+    }
+
+    /// Damage in the journal that has no copy in quarantine.
+    fn unmet(&self) -> impl Iterator<Item = &(String, u64)> {
+        let kept = self.dir.join("quarantine");
+        self.look.damage.iter().filter(move |(name, _)| !kept.join(name).exists())
     }
 
     /// Submissions that were refused, by reason; what the owner could not write down yet is not here.
@@ -241,7 +252,7 @@ impl Reading {
             records: self.look.records,
             gaps: self.look.gaps,
             whole: 0,
-            damaged: self.look.damage.clone(),
+            damaged: self.look.damage.iter().map(|(name, _)| name.clone()).collect(),
         };
         for row in self.waiting() {
             match self.follow(&row)? {
@@ -361,11 +372,15 @@ fn quarantined(dir: &Path) -> io::Result<Vec<Loss>> {
         }
         let (what, found) = (entry.file_name().to_string_lossy().into_owned(), entry.metadata()?);
         let since = found.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let reason = what.rsplit_once('.').map_or("unknown", |(_, reason)| reason).to_owned();
-        let at_ms = u64::try_from(since.as_millis()).ok();
-        losses.push(Loss { what, reason, bytes: found.len(), at_ms });
+        losses.push(loss(what, found.len(), u64::try_from(since.as_millis()).ok()));
     }
     Ok(losses)
+}
+
+/// A loss whose name ends in its reason.
+fn loss(what: String, bytes: u64, at_ms: Option<u64>) -> Loss {
+    let reason = what.rsplit_once('.').map_or("unknown", |(_, reason)| reason).to_owned();
+    Loss { what, reason, bytes, at_ms }
 }
 
 /// Reads the journal, from the start again when its owner unlinks a segment meanwhile.

@@ -6,10 +6,12 @@
 //!    kept in the folder before the next is posted. No way through ends this step.
 //! 3. What waits in the outbox here and has a receipt in the folder, over the very bytes that wait, is settled.
 //!
+//! Whatever fails once something may have been posted is told beside the numbers, with exit status 1.
+//!
 //! Promises: run again it goes on where it ended, and doubles nothing.
 //! Never: removes an envelope without a receipt that verifies; believes the folder about what waits here.
 
-use super::{folder, read};
+use super::{folder, read, say};
 use crate::{
     agent,
     config::{AgentConfig, StartError},
@@ -17,7 +19,7 @@ use crate::{
 use kiosk_core::{ids::EnvelopeId, policy::Reply, wire::Envelope};
 use kiosk_outbox::{OpenError, Options, Outbox};
 use kiosk_uplink::{ReceiptVerifier, Uplink};
-use std::{fs, os::unix::fs::MetadataExt, path::Path, process::ExitCode};
+use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, path::Path, process::ExitCode};
 use tokio::runtime::{Builder, Runtime};
 
 /// What came of it.
@@ -25,7 +27,6 @@ use tokio::runtime::{Builder, Runtime};
 struct Tally {
     delivered: usize,
     refused: usize,
-    waiting: usize,
     settled: usize,
     unsettled: usize,
 }
@@ -34,27 +35,43 @@ struct Tally {
 pub(super) fn run(file: &Path, config: &AgentConfig, dir: &Path) -> anyhow::Result<ExitCode> {
     let export = folder::open(dir)?;
     let uplink = agent::uplink(file, config)?;
+    may_settle(file, config, &export)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut tally = Tally::default();
     let mut way = Way { dir, uplink: &uplink, runtime: &runtime, blocked: false };
-    export.each(|envelope, _, origin| {
-        match way.carry(envelope, origin)? {
+    let carried = export.each(|envelope, _, origin| {
+        match way.carry(envelope, origin) {
             Carried::Delivered => tally.delivered += 1,
             Carried::Refused => tally.refused += 1,
-            Carried::Waits => tally.waiting += 1,
+            Carried::Waits => {}
         }
         Ok(())
-    })?;
-    settle(file, config, dir, uplink.receipts(), &mut tally)?;
-    let Tally { delivered, refused, waiting, settled, unsettled } = tally;
-    println!(
-        "deliver: unit {}, envelopes {}, delivered {delivered}, refused {refused}, waiting {waiting}, \
-         settled {settled}, unsettled {unsettled}",
-        export.manifest().unit,
-        export.manifest().envelopes.len()
-    );
-    let done = refused == 0 && waiting == 0 && unsettled == 0;
+    });
+    // From here on something may be with the gateway: what fails is told beside what was done.
+    let ended = carried.and_then(|()| settle(file, config, dir, uplink.receipts(), &mut tally));
+    if let Err(why) = &ended {
+        say(format_args!("not finished: {why}"))?;
+    }
+    let Tally { delivered, refused, settled, unsettled } = tally;
+    let (unit, envelopes) = (&export.manifest().unit, export.manifest().envelopes.len());
+    let waiting = envelopes.saturating_sub(delivered + refused);
+    say(format_args!(
+        "deliver: unit {unit}, envelopes {envelopes}, delivered {delivered}, refused {refused}, \
+         waiting {waiting}, settled {settled}, unsettled {unsettled}"
+    ))?;
+    let done = ended.is_ok() && refused == 0 && waiting == 0 && unsettled == 0;
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Before anything is posted: what of the export waits here can be settled by whoever runs this.
+fn may_settle(file: &Path, config: &AgentConfig, export: &folder::Export) -> Result<(), StartError> {
+    let reading = match read(&config.state) {
+        Ok(reading) => reading,
+        Err(OpenError::NoOutbox { .. }) => return Ok(()),
+        Err(why) => return Err(StartError::new(file, "state", why)),
+    };
+    let listed: BTreeSet<EnvelopeId> = export.manifest().envelopes.iter().map(|listed| listed.id).collect();
+    if reading.entries().iter().any(|entry| listed.contains(&entry.id)) { own(&config.state) } else { Ok(()) }
 }
 
 /// The outbox must stay its owner's: a file made here by somebody else would lock the agent out.
@@ -82,31 +99,38 @@ struct Way<'a> {
 }
 
 impl Way<'_> {
-    fn carry(&mut self, envelope: &Envelope, origin: &str) -> Result<Carried, StartError> {
+    fn carry(&mut self, envelope: &Envelope, origin: &str) -> Carried {
         let id = envelope.id;
         if good_receipt(self.dir, envelope, self.uplink.receipts()).is_some() {
-            return Ok(Carried::Delivered);
+            return Carried::Delivered;
         }
         if self.blocked {
-            return Ok(Carried::Waits);
+            return Carried::Waits;
         }
         let why = match self.runtime.block_on(self.uplink.deliver_carried(envelope, origin)) {
             Reply::Stored { receipt } | Reply::Answered { receipt, .. } => {
-                folder::keep_receipt(self.dir, id, &receipt)?;
-                return Ok(Carried::Delivered);
+                match folder::keep_receipt(self.dir, id, &receipt) {
+                    Ok(()) => return Carried::Delivered,
+                    Err(why) => format!("the gateway has {id}, its receipt is not kept: {why}"),
+                }
             }
             Reply::Refused { code, detail } => {
-                println!("refused: {id} {code} {detail}");
-                return Ok(Carried::Refused);
+                remark(format_args!("refused: {id} {code} {detail}"));
+                return Carried::Refused;
             }
             Reply::Busy { .. } => "the gateway is busy".to_owned(),
             Reply::Failed { status } => format!("the gateway failed with {status}"),
             Reply::NotOurs { why } | Reply::Unreachable { why } | Reply::Lost { why } => why,
         };
-        println!("no way through: {why}; run it again, what has a receipt is not sent again");
+        remark(format_args!("no way through: {why}; run it again, what has a receipt is not sent again"));
         self.blocked = true;
-        Ok(Carried::Waits)
+        Carried::Waits
     }
+}
+
+/// A line on the way. Where nobody hears it nobody hears the last one either, and that one counts.
+fn remark(line: impl std::fmt::Display) {
+    let _ = say(line);
 }
 
 /// The receipt in the folder that verifies for these very bytes.
@@ -142,9 +166,9 @@ fn settle(
     let outbox = match Outbox::open(&config.state, Options::default()) {
         Ok((outbox, _)) => outbox,
         Err(OpenError::InUse { .. }) => {
-            println!(
+            remark(
                 "the agent runs: stop it and run this again, or leave it: it hears of these itself \
-                 once its link is back"
+                 once its link is back",
             );
             tally.unsettled = proven.len();
             return Ok(());
@@ -155,7 +179,7 @@ fn settle(
         match outbox.settle(id, receipt) {
             Ok(()) => tally.settled += 1,
             Err(why) => {
-                println!("not settled: {id} {why}");
+                remark(format_args!("not settled: {id} {why}"));
                 tally.unsettled += 1;
             }
         }

@@ -7,7 +7,7 @@
 use super::{
     Opened,
     folder::{ENVELOPES, MANIFEST, is_folder, write_whole},
-    now,
+    now, say,
 };
 use crate::config::StartError;
 use kiosk_core::{ids::EnvelopeId, wire::Envelope};
@@ -51,7 +51,7 @@ pub(super) fn run(opened: &Opened, to: &Path) -> anyhow::Result<ExitCode> {
         return Err(StartError::new(to, "", reason).into());
     }
     if reading.overview().queued == 0 {
-        println!("export: envelopes 0, bytes 0, damaged 0");
+        say("export: envelopes 0, bytes 0, damaged 0")?;
         return Ok(ExitCode::SUCCESS);
     }
     let path = to.join(ENVELOPES);
@@ -67,8 +67,8 @@ pub(super) fn run(opened: &Opened, to: &Path) -> anyhow::Result<ExitCode> {
         let _ = fs::remove_file(&path);
         return Err(why.into());
     }
-    damaged.iter().for_each(|id| println!("damaged: {id}"));
-    println!("export: envelopes {count}, bytes {bytes}, damaged {}", damaged.len());
+    damaged.iter().try_for_each(|id| say(format_args!("damaged: {id}")))?;
+    say(format_args!("export: envelopes {count}, bytes {bytes}, damaged {}", damaged.len()))?;
     Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

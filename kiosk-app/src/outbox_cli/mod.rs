@@ -9,7 +9,8 @@
 //! | `export --to DIR` | copies what waits for the gateway into DIR, signed by the unit | something is damaged |
 //! | `deliver DIR` | brings an export to the gateway; settles what has a receipt and waits here | something is still to do |
 //!
-//! Exit status 2: a file or folder is wrong; one line names it, and nothing was changed.
+//! Exit status 2: a file or folder is wrong; one line names it, and nothing was changed. Exit status 1 too when
+//! nobody reads what is said.
 //!
 //! Promises: the first four change nothing in the outbox and run beside the agent; nothing leaves the
 //! outbox but by a receipt that the gateway signed over the very bytes that wait there. The last line says
@@ -24,11 +25,14 @@ use crate::{
     config::{AgentConfig, StartError, load},
     stamp,
 };
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use kiosk_core::wire::{NotSaved, Stamp};
 use kiosk_outbox::{Entry, Loss, OpenError, Overview, Reading, Refused, Verified, WaitsFor};
 use serde_json::{Value, json};
 use std::{
+    fmt::Display,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -98,9 +102,9 @@ pub fn run(task: &Task) -> anyhow::Result<ExitCode> {
             let (overview, now_ms) = (reading.overview(), now(&config).unix_ms);
             let refused = reading.refused().map_err(|why| StartError::new(&file, "state", why))?;
             if asked.json {
-                println!("{}", as_json(&overview, &refused, now_ms));
+                say(as_json(&overview, &refused, now_ms))?;
             } else {
-                println!("{}", line(&overview, &refused, now_ms));
+                say(line(&overview, &refused, now_ms))?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -109,9 +113,9 @@ pub fn run(task: &Task) -> anyhow::Result<ExitCode> {
             if *losses {
                 let lost = reading.losses().map_err(|why| StartError::new(&file, "state", why))?;
                 let refused = reading.refused().map_err(|why| StartError::new(&file, "state", why))?;
-                list_losses(&lost, &refused, now(&config).unix_ms, asked.json);
+                list_losses(&lost, &refused, now(&config).unix_ms, asked.json)?;
             } else {
-                list(&reading.entries(), now(&config).unix_ms, asked.json);
+                list(&reading.entries(), now(&config).unix_ms, asked.json)?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -152,20 +156,33 @@ fn read(state: &Path) -> Result<Reading, OpenError> {
     reading
 }
 
+/// One line on standard output.
+///
+/// # Errors
+/// When nobody reads it: `head` has what it wanted, or the disk behind it is full.
+fn say(line: impl Display) -> anyhow::Result<()> {
+    say_to(&mut io::stdout().lock(), line)
+}
+
+fn say_to(out: &mut impl Write, line: impl Display) -> anyhow::Result<()> {
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("standard output")
+}
+
 fn verify(opened: &Opened) -> anyhow::Result<ExitCode> {
     let checked = opened.reading.verify().map_err(|why| StartError::new(&opened.file, "state", why))?;
     let Verified { records, gaps, whole, damaged } = checked;
-    damaged.iter().for_each(|what| println!("damaged: {what}"));
-    println!("verify: records {records}, envelopes {whole}, damaged {}, gaps {gaps}", damaged.len());
+    damaged.iter().try_for_each(|what| say(format_args!("damaged: {what}")))?;
+    let damage = damaged.len();
+    say(format_args!("verify: records {records}, envelopes {whole}, damaged {damage}, gaps {gaps}"))?;
     Ok(if damaged.is_empty() && gaps == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn line(overview: &Overview, refused: &[Refused], now_ms: u64) -> String {
-    let Overview { queued, dead, settled, oldest_ms, bytes, disk_bytes, quarantined } = overview;
+    let Overview { queued, dead, settled, oldest_ms, bytes, disk_bytes, quarantined, unmet } = overview;
     let oldest = oldest_ms.map_or("none".to_owned(), |made_ms| age(made_ms, now_ms));
     format!(
         "outbox: queued {queued}, needs staff {dead}, settled {settled}, oldest {oldest}, bytes {bytes}, \
-         disk bytes {disk_bytes}, quarantined {quarantined}, refused {}",
+         disk bytes {disk_bytes}, quarantined {quarantined}, refused {}, damage not met {unmet}",
         sum(refused)
     )
 }
@@ -190,20 +207,19 @@ fn refused_json(row: &Refused, now_ms: u64) -> Value {
 }
 
 fn as_json(overview: &Overview, refused: &[Refused], now_ms: u64) -> Value {
-    let Overview { queued, dead, settled, oldest_ms, bytes, disk_bytes, quarantined } = overview;
+    let Overview { queued, dead, settled, oldest_ms, bytes, disk_bytes, quarantined, unmet } = overview;
     json!({
         "queued": queued, "needs_staff": dead, "settled": settled,
         "oldest_age_ms": oldest_ms.map(|made_ms| now_ms.saturating_sub(made_ms)),
-        "bytes": bytes, "disk_bytes": disk_bytes, "quarantined": quarantined,
+        "bytes": bytes, "disk_bytes": disk_bytes, "quarantined": quarantined, "damage_not_met": unmet,
         "refused": refused.iter().map(|row| refused_json(row, now_ms)).collect::<Vec<_>>(),
     })
 }
 
-fn list(entries: &[Entry], now_ms: u64, as_json: bool) {
+fn list(entries: &[Entry], now_ms: u64, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         let all: Vec<Value> = entries.iter().map(|entry| entry_json(entry, now_ms)).collect();
-        println!("{}", Value::Array(all));
-        return;
+        return say(Value::Array(all));
     }
     for entry in entries {
         let state = match &entry.waits_for {
@@ -212,42 +228,32 @@ fn list(entries: &[Entry], now_ms: u64, as_json: bool) {
         };
         let attempts = entry.attempts.map_or("unknown".to_owned(), |attempts| attempts.to_string());
         let Entry { id, service, made_ms, bytes, .. } = entry;
-        println!(
-            "{id}  {service}  age {}  {state}  attempts {attempts}  bytes {bytes}",
-            age(*made_ms, now_ms)
-        );
+        let age = age(*made_ms, now_ms);
+        say(format_args!("{id}  {service}  age {age}  {state}  attempts {attempts}  bytes {bytes}"))?;
     }
-    println!("list: envelopes {}", entries.len());
+    say(format_args!("list: envelopes {}", entries.len()))
 }
 
-fn list_losses(losses: &[Loss], refused: &[Refused], now_ms: u64, as_json: bool) {
+fn list_losses(losses: &[Loss], refused: &[Refused], now_ms: u64, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         let one = |loss: &Loss| {
             let Loss { what, reason, bytes, at_ms } = loss;
             let age_ms = at_ms.map(|at_ms| now_ms.saturating_sub(at_ms));
             json!({ "what": what, "reason": reason, "bytes": bytes, "age_ms": age_ms })
         };
-        println!(
-            "{}",
-            Value::Array(
-                losses.iter().map(one).chain(refused.iter().map(|row| refused_json(row, now_ms))).collect()
-            )
-        );
-        return;
+        let refused = refused.iter().map(|row| refused_json(row, now_ms));
+        return say(Value::Array(losses.iter().map(one).chain(refused).collect()));
     }
     for Loss { what, reason, bytes, at_ms } in losses {
         let age = at_ms.map_or("unknown".to_owned(), |at_ms| age(at_ms, now_ms));
-        println!("{what}  {reason}  age {age}  bytes {bytes}");
+        say(format_args!("{what}  {reason}  age {age}  bytes {bytes}"))?;
     }
     for row in refused {
         let (first, last) = (age(row.first_ms, now_ms), age(row.last_ms, now_ms));
-        println!(
-            "submissions refused  {}  count {}  first {first} ago, last {last} ago",
-            reason(row.reason),
-            row.count
-        );
+        let (why, count) = (reason(row.reason), row.count);
+        say(format_args!("submissions refused  {why}  count {count}  first {first} ago, last {last} ago"))?;
     }
-    println!("list: losses {}, refused {}", losses.len(), sum(refused));
+    say(format_args!("list: losses {}, refused {}", losses.len(), sum(refused)))
 }
 
 fn entry_json(entry: &Entry, now_ms: u64) -> Value {
@@ -281,7 +287,16 @@ fn now(config: &AgentConfig) -> Stamp {
 
 #[cfg(test)]
 mod tests {
-    use super::age;
+    use super::{age, say_to};
+
+    #[test]
+    fn a_closed_standard_output_is_an_error_and_no_panic() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        assert!(say_to(&mut writer, "heard").is_ok());
+        drop(reader);
+        let told = format!("{:#}", say_to(&mut writer, "not heard").unwrap_err());
+        assert!(told.starts_with("standard output: "), "{told}");
+    }
 
     #[test]
     fn an_age_is_told_in_two_parts() {

@@ -6,7 +6,8 @@
 //!      4      1  kind: 1 put, 2 settled, 3 dead, 4 withdrawn, 5 filed
 //!      5      3  zero
 //!      8      4  body length in bytes
-//!     12      8  record number, rising through the whole journal; numbers may be left out, never reused
+//!     12      8  record number, rising through the whole journal; numbers may be left out; reused only where
+//!                the frame that had one is damaged beyond its header
 //!     20     32  SHA-256 of the previous record's whole frame; zeroes in the very first
 //!     52      4  CRC32C (RFC 3720 appendix B.4) of bytes 0 to 51
 //!     56      n  body
@@ -121,6 +122,12 @@ pub(crate) fn body_len(header: &[u8]) -> Option<usize> {
     let crc = array(header, CHECKED_BYTES).map(u32::from_be_bytes)?;
     let len = array(header, 8).map(u32::from_be_bytes).and_then(|len| usize::try_from(len).ok())?;
     (checked.starts_with(&MAGIC) && crc32c::crc32c(checked) == crc && len <= BODY_BYTES_MAX).then_some(len)
+}
+
+/// The record number, from a header that checks, whatever the body is.
+pub(crate) fn number(header: &[u8]) -> Option<u64> {
+    body_len(header)?;
+    array(header, 12).map(u64::from_be_bytes)
 }
 
 /// Reads the frame at the start of `bytes`; what follows it is not looked at.

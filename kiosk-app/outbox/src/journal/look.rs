@@ -28,8 +28,8 @@ pub(crate) struct Look {
     pub(crate) records: u64,
     /// Records that do not continue from the one before them.
     pub(crate) gaps: u64,
-    /// Where bytes are no record: the name quarantine gives them.
-    pub(crate) damage: Vec<String>,
+    /// Where bytes are no record: the name quarantine gives them, and how many they are.
+    pub(crate) damage: Vec<(String, u64)>,
     /// Bytes of the segments.
     pub(crate) bytes: u64,
 }
@@ -43,11 +43,11 @@ pub(crate) fn look(root: &Path, mut each: impl FnMut(Place, Record)) -> io::Resu
     let ids = list(&dir)?;
     let mut found = Look::default();
     for id in &ids {
+        let path = segment_path(root, *id);
         if *id > NUMBER_MAX {
-            found.damage.push(format!("{}.{SEGMENT}", segment_name(*id)));
+            found.damage.push((format!("{}.{SEGMENT}", segment_name(*id)), path.metadata()?.len()));
             continue;
         }
-        let path = segment_path(root, *id);
         let bytes =
             if ids.last() == Some(id) { read_newest(&path)? } else { storage::read_whole(&path)?.bytes };
         let walk = walk_records(*id, &bytes, |place, frame, record| {
@@ -56,7 +56,7 @@ pub(crate) fn look(root: &Path, mut each: impl FnMut(Place, Record)) -> io::Resu
             found.records += 1;
             each(place, record);
         });
-        found.damage.extend(walk.damage.iter().map(|damage| damage.name(*id)));
+        found.damage.extend(walk.damage.iter().map(|damage| (damage.name(*id), to_u64(damage.len))));
         found.bytes = found.bytes.saturating_add(to_u64(bytes.len()));
     }
     Ok(found)

@@ -11,10 +11,11 @@
 //!   durably is ever claimed; the records are written again into a new one;
 //! * damaged bytes cost the records they hit and no others.
 //!
-//! Never: appends behind damage, reuses a record number, decides which records are still needed.
+//! Never: appends behind damage, reuses a record number whose header it can read, decides which records are still needed.
 
 pub(crate) mod frame;
 pub(crate) mod look;
+mod name;
 pub(crate) mod quarantine;
 pub(crate) mod record;
 pub(crate) mod scan;
@@ -24,6 +25,8 @@ pub(crate) mod unsynced;
 
 use crate::failpoint::{Step, reach};
 use frame::Link;
+use name::list;
+pub(crate) use name::{NUMBER_MAX, segment_name, segment_path};
 use quarantine::{Kept, Quarantine};
 use record::{Draft, Record};
 use scan::{Damage, Reason, Walk};
@@ -35,12 +38,6 @@ use std::{
     sync::Arc,
 };
 use storage::{SegmentFile, Storage, Whole};
-
-const SUFFIX: &str = "seg";
-
-/// The largest number of a segment or a record. A larger one was never given: it is damage, and whatever is
-/// counted from here on cannot overflow.
-pub(crate) const NUMBER_MAX: u64 = u64::MAX >> 1;
 
 /// Where a record's frame lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,6 +190,10 @@ impl Journal {
         (self.chain, self.next_number) = (chain, number);
         self.damaged |= gap || unreadable || !walk.damage.is_empty();
         let (now, unkept) = self.set_aside(id, &walk.damage, &bytes);
+        // A good header over a damaged body had a number too.
+        let headers = walk.damage.iter().filter_map(|damage| frame::number(bytes.get(damage.offset..)?));
+        let number = headers.filter(|number| *number < NUMBER_MAX).fold(number, |a, b| a.max(b + 1));
+        self.next_number = number;
         *quarantined += now;
         let (len, last_number) = (to_u64(bytes.len()), number.saturating_sub(1));
         self.segments.insert(id, Extent { len, last_number, unkept: unkept || unreadable });
@@ -462,30 +463,8 @@ impl Journal {
     }
 
     fn path(&self, id: u64) -> PathBuf {
-        self.dir.join(segment_name(id)).with_extension(SUFFIX)
+        name::path(&self.dir, id)
     }
-}
-
-/// Where a segment of the outbox in `root` lies.
-pub(crate) fn segment_path(root: &Path, id: u64) -> PathBuf {
-    root.join("journal/v1").join(segment_name(id)).with_extension(SUFFIX)
-}
-
-/// A segment's file name without its ending: sixteen hexadecimal digits.
-pub(crate) fn segment_name(id: u64) -> String {
-    format!("{id:016x}")
-}
-
-/// The segments in a folder, oldest first. Other files are none of ours.
-fn list(dir: &Path) -> io::Result<Vec<u64>> {
-    let mut ids = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        let id = Path::new(&name).file_stem().and_then(|stem| u64::from_str_radix(stem.to_str()?, 16).ok());
-        ids.extend(id.filter(|&id| name.to_str() == Some(&format!("{}.{SUFFIX}", segment_name(id)))));
-    }
-    ids.sort_unstable();
-    Ok(ids)
 }
 
 fn walk_records(segment: u64, bytes: &[u8], mut each: impl FnMut(Place, &frame::Frame<'_>, Record)) -> Walk {

@@ -210,6 +210,24 @@ fn a_full_disk_does_not_make_sled_forget() {
     }
 }
 
+/// The newest record is damaged and sled is gone: its header still says which number it had.
+#[test]
+fn the_number_of_a_damaged_record_is_not_given_again() {
+    let dir = TempDir::new().unwrap();
+    let root = closed(&dir, &[envelope(1)]);
+    let save = |n| {
+        let outbox = open(&dir, &Fake::default());
+        let ticket = outbox.enqueue(envelope(n)).unwrap();
+        outbox.close();
+        ticket
+    };
+    let ticket = save(1);
+    damage_first(&root);
+    forget_state(&root);
+    let next = save(2);
+    assert!(next.order > ticket.order, "{next:?} after {ticket:?}");
+}
+
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![
         Just(u64::MAX),

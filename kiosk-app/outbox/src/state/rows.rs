@@ -32,7 +32,7 @@ pub(crate) struct Waits {
 pub(crate) struct Dead {
     /// What is remembered.
     pub(crate) facts: Facts,
-    /// Where the envelope lies; nowhere when it was damaged.
+    /// Where the envelope lies, whole or damaged; nowhere when only sled remembered it.
     pub(crate) put: Option<Place>,
     /// Where the ending lies.
     pub(crate) ended: Place,

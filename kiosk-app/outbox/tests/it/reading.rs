@@ -51,8 +51,9 @@ fn everything_that_waits_is_listed_while_the_owner_has_it_open() {
     outbox.settle(envelope(1, 0).id, vec![1]).unwrap();
     let reading = read(&home);
     let stats = outbox.stats();
-    let Overview { queued, dead, settled, oldest_ms, bytes, disk_bytes, quarantined } = reading.overview();
-    assert_eq!((queued, dead, settled, quarantined), (2, 1, 1, 0));
+    let Overview { queued, dead, settled, oldest_ms, bytes, disk_bytes, quarantined, unmet } =
+        reading.overview();
+    assert_eq!((queued, dead, settled, quarantined, unmet), (2, 1, 1, 0, 0));
     assert_eq!((oldest_ms, bytes, disk_bytes), (stats.oldest_ms, stats.bytes, stats.disk_bytes));
     let entries = reading.entries();
     let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
@@ -102,9 +103,16 @@ fn damage_is_named_and_the_rest_is_whole() {
     assert_eq!((found.records, found.whole, found.gaps), (4, 3, 0));
     assert_eq!(found.damaged, ["0000000000000001-00000000.body".to_owned(), envelope(5, 0).id.to_string()]);
     assert_eq!(envelopes(&reading).1, 1);
-    assert_eq!(reading.losses().unwrap(), [], "a reader sets nothing aside");
+    // A reader sets nothing aside, and tells of what the agent has not met.
+    let losses = reading.losses().unwrap();
+    let told: Vec<_> =
+        losses.iter().map(|loss| (loss.what.as_str(), loss.reason.as_str(), loss.at_ms)).collect();
+    assert_eq!(told, [("0000000000000001-00000000.body", "body", None)]);
+    assert!(losses[0].bytes > 100);
+    assert_eq!((reading.overview().quarantined, reading.overview().unmet), (0, 1));
     let (outbox, _) = home.open();
     assert_eq!(outbox.claim(9, crate::fixture::NOW_MS).len(), 3);
+    assert_eq!(read(&home).overview().unmet, 0);
     let losses = read(&home).losses().unwrap();
     let mut reasons: Vec<_> = losses.iter().map(|loss| loss.reason.as_str()).collect();
     reasons.sort_unstable();
