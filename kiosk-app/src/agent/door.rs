@@ -1,7 +1,8 @@
 //! The unix socket: who may come in, what they may say.
 //!
-//! Promises: systemd's socket where there is one, else its own; only the configured user is let in; one protocol version; frames bounded; a peer that
-//! breaks a rule is logged by rule, never by content, and disconnected.
+//! Promises: systemd's socket where there is one, else its own; only the configured user is let in; one protocol
+//! version; frames, shells and lookups bounded; a peer that breaks a rule is logged by rule, never by content, and
+//! disconnected; one that cannot be let in does not close the door.
 //! Never: waits for a silent peer before it said hello longer than [`HELLO_LIMIT`].
 
 use super::Shared;
@@ -17,6 +18,7 @@ use kiosk_core::{
 use std::{
     os::unix::{fs::PermissionsExt, net::UnixListener as GivenListener},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -25,13 +27,19 @@ use tokio::{
         UnixListener, UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::{broadcast::error::RecvError, mpsc, oneshot},
+    sync::{Semaphore, broadcast::error::RecvError, mpsc, oneshot},
 };
 
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
 const LOOKUP_LIMIT: Duration = Duration::from_secs(15);
 /// Replies a peer has not read yet.
 const REPLIES_MAX: usize = 16;
+/// Shells inside at once: one and what it left behind. One more is sent away.
+const SHELLS_MAX: usize = 8;
+/// Lookups under way at once; one more hears that the gateway cannot be asked now.
+const LOOKUPS_MAX: usize = 16;
+/// How long the door stays shut after nobody could be let in, for want of descriptors for example.
+const SHUT: Duration = Duration::from_secs(1);
 
 /// Takes the socket that systemd opened, or opens it.
 pub(super) fn open(
@@ -64,18 +72,36 @@ pub(super) fn bind(config_file: &Path, socket: &Path) -> Result<UnixListener, St
 
 /// Lets shells in until the agent ends.
 pub(super) async fn serve(listener: UnixListener, shell_uid: u32, shared: Shared) -> anyhow::Result<()> {
+    let (places, lookups) = (Arc::new(Semaphore::new(SHELLS_MAX)), Arc::new(Semaphore::new(LOOKUPS_MAX)));
     loop {
-        let (stream, _) = listener.accept().await.context("accepting a shell")?;
-        let shared = shared.clone();
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(why) => {
+                tracing::error!(%why, "a shell could not be let in");
+                tokio::time::sleep(SHUT).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            tracing::warn!("{SHELLS_MAX} shells are inside: one more is sent away");
+            continue;
+        };
+        let (shared, lookups) = (shared.clone(), Arc::clone(&lookups));
         tokio::spawn(async move {
-            if let Err(why) = welcome(stream, shell_uid, shared).await {
+            if let Err(why) = welcome(stream, shell_uid, shared, lookups).await {
                 tracing::warn!("shell disconnected: {why:#}");
             }
+            drop(place);
         });
     }
 }
 
-async fn welcome(stream: UnixStream, shell_uid: u32, shared: Shared) -> anyhow::Result<()> {
+async fn welcome(
+    stream: UnixStream,
+    shell_uid: u32,
+    shared: Shared,
+    lookups: Arc<Semaphore>,
+) -> anyhow::Result<()> {
     let uid = stream.peer_cred().context("asking who is there")?.uid();
     ensure!(uid == shell_uid, "user {uid} is not the shell");
     let (mut reader, mut writer) = stream.into_split();
@@ -95,7 +121,7 @@ async fn welcome(stream: UnixStream, shell_uid: u32, shared: Shared) -> anyhow::
         send(&mut writer, &ToShell::Link { up }).await?;
     }
     let talk = tokio::spawn(talk(writer, queue, news));
-    let listened = listen(reader, replies, shared).await;
+    let listened = listen(reader, replies, shared, lookups).await;
     talk.abort();
     listened
 }
@@ -105,17 +131,24 @@ async fn listen(
     mut reader: OwnedReadHalf,
     replies: mpsc::Sender<ToShell>,
     shared: Shared,
+    lookups: Arc<Semaphore>,
 ) -> anyhow::Result<()> {
     while let Some(message) = receive(&mut reader).await? {
         match message {
             ToAgent::Hello { .. } => bail!("a second hello"),
             ToAgent::Submit(envelope) => replies.send(save(envelope, &shared).await).await?,
             ToAgent::Lookup { claim } => {
+                let Ok(turn) = Arc::clone(&lookups).try_acquire_owned() else {
+                    tracing::warn!("{LOOKUPS_MAX} lookups are under way: one more is turned down");
+                    replies.send(ToShell::Found { claim, found: Lookup::Unreachable }).await?;
+                    continue;
+                };
                 let (replies, shared) = (replies.clone(), shared.clone());
                 tokio::spawn(async move {
                     let found = look_up(claim, &shared).await;
                     // A shell that hung up meanwhile asks again when it is back.
                     let _ = replies.send(ToShell::Found { claim, found }).await;
+                    drop(turn);
                 });
             }
         }

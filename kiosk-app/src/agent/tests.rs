@@ -99,6 +99,58 @@ fn envelope() -> Envelope {
     }
 }
 
+#[tokio::test]
+async fn one_shell_too_many_is_sent_away_and_the_next_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let _shared = open(folder.path(), own_uid());
+    let mut inside = Vec::new();
+    let first_away = async {
+        loop {
+            let mut shell = knock(folder.path()).await;
+            say(&mut shell, &HELLO).await;
+            match hear(&mut shell).await {
+                Some(WELCOME) => inside.push(shell),
+                other => return other,
+            }
+        }
+    };
+    assert_eq!(timeout(SOON, first_away).await.expect("everybody is let in"), None);
+    assert_eq!(inside.len(), 8);
+    drop(inside);
+    let next = async {
+        loop {
+            let mut shell = knock(folder.path()).await;
+            say(&mut shell, &HELLO).await;
+            if hear(&mut shell).await == Some(WELCOME) {
+                return;
+            }
+            tokio::time::sleep(KNOCK_EVERY).await;
+        }
+    };
+    timeout(SOON, next).await.expect("places stay taken");
+}
+
+#[tokio::test]
+async fn an_agent_without_descriptors_lets_in_later() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let folder = tempfile::tempdir().unwrap();
+    let _shared = open(folder.path(), own_uid());
+    // The door listens before the descriptors run out.
+    drop(knock(folder.path()).await);
+    let stream = std::os::unix::net::UnixStream::connect(folder.path().join("sock")).unwrap();
+    let usual = getrlimit(Resource::Nofile);
+    let next = u64::try_from(stream.as_raw_fd()).unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(next), maximum: usual.maximum }).unwrap();
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
+    }
+    setrlimit(Resource::Nofile, usual).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let mut stream = UnixStream::from_std(stream).unwrap();
+    say(&mut stream, &HELLO).await;
+    assert_eq!(hear(&mut stream).await, Some(WELCOME));
+}
+
 mod nobody_gets_in {
     use super::*;
 
