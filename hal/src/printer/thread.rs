@@ -12,6 +12,10 @@
 //! off and on says nothing by itself any more; while a receipt is shown, to look at it; and while a sink is
 //! full, every [`Limits::room`], because a channel does not tell when it has room.
 //!
+//! A network printer that answers nothing has a connection for each job, closed after it, and one at each
+//! [`Limits::idle_ask`] that carries no byte: its health is whether the last connection came about, so one that
+//! was switched off is seen by then, or by the job, which then ends before a byte was sent. Paper is not known.
+//!
 //! Promises: one job at a time; exactly one [`Event::Done`] for each accepted job; a job is never begun
 //! twice; a job whose id was begun before is refused unless it is marked as a copy, for the last
 //! [`IDS_KEPT_MAX`] ids; dropping the handle calls the job off and ends the thread.
@@ -285,16 +289,10 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
         self.tell(|teller| teller.health(Health::Opening));
         let mut failures = 0;
         loop {
-            let error = match self.open() {
-                Ok(printer) => {
-                    failures = 0;
-                    match self.serve(printer) {
-                        Left::Ended => break,
-                        Left::Reopen => continue,
-                        Left::Lost(error) => error,
-                    }
-                }
-                Err(error) => error,
+            let error = match self.once(&mut failures) {
+                Left::Ended => break,
+                Left::Reopen => continue,
+                Left::Lost(error) => error,
             };
             failures += 1;
             let wait = self.report_down(&error, failures);
@@ -308,9 +306,65 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
         }
     }
 
-    fn open(&mut self) -> Result<EscPos, DeviceError> {
+    /// From opening to loss.
+    fn once(&mut self, failures: &mut u32) -> Left {
+        let line = match (self.open)() {
+            Ok(line) => line,
+            Err(error) => return Left::Lost(error),
+        };
+        if !self.profile.replies && line.is_per_job() {
+            drop(line);
+            *failures = 0;
+            return self.serve_by_job();
+        }
+        match self.take_over(line) {
+            Ok(printer) => {
+                *failures = 0;
+                self.serve(printer)
+            }
+            Err(error) => Left::Lost(error),
+        }
+    }
+
+    fn take_over(&self, line: Box<dyn Transport>) -> Result<EscPos, DeviceError> {
         let deadline = Deadline::after(self.limits.open);
-        EscPos::open_with((self.open)()?, self.profile.clone(), &self.text, deadline)
+        EscPos::open_with(line, self.profile.clone(), &self.text, deadline)
+    }
+
+    /// A connection for each job, and one now and then that only shows whether the printer is there.
+    fn serve_by_job(&mut self) -> Left {
+        let mut look_at = Deadline::after(self.limits.idle_ask);
+        self.tell(|teller| teller.status(PrinterStatus::default()));
+        loop {
+            let told = self.tell(Teller::flush);
+            let wake_at = if told { look_at } else { look_at.at_most(self.limits.room) };
+            match self.next_job(Some(wake_at)) {
+                Ok(Some(print)) => {
+                    let opened = (self.open)().and_then(|line| self.take_over(line));
+                    match opened {
+                        Ok(mut printer) => self.print(&mut printer, print),
+                        Err(error) => {
+                            self.refuse(print.id, &error);
+                            return Left::Lost(error);
+                        }
+                    }
+                }
+                Ok(None) if look_at.passed() => {
+                    if let Err(error) = (self.open)() {
+                        return Left::Lost(error);
+                    }
+                }
+                Ok(None) => continue,
+                Err(Ended) => return Left::Ended,
+            }
+            look_at = Deadline::after(self.limits.idle_ask);
+        }
+    }
+
+    /// The printer could not be reached: not one byte of the job was sent.
+    fn refuse(&self, id: JobId, error: &DeviceError) {
+        let refused = PrintError::Device(DeviceError::Gone(error.to_string()));
+        self.tell(|teller| teller.done(id, Err(refused)));
     }
 
     fn tell<T>(&self, tell: impl FnOnce(&mut Teller) -> T) -> T {
@@ -418,10 +472,7 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
         loop {
             let slice = if self.tell(Teller::flush) { until.left() } else { self.limits.room };
             match self.jobs.recv_timeout(slice.min(until.left())) {
-                Ok(Print { id, .. }) => {
-                    let refused = PrintError::Device(DeviceError::Gone(error.to_string()));
-                    self.tell(|teller| teller.done(id, Err(refused)));
-                }
+                Ok(Print { id, .. }) => self.refuse(id, error),
                 Err(RecvTimeoutError::Timeout) if until.passed() => return false,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return true,
