@@ -21,9 +21,11 @@
 //! [`IDS_KEPT_MAX`] ids; dropping the handle calls the job off and ends the thread.
 //! Never: blocks on a full sink; the newest status and health wait for room, and so does a `Done`.
 
+pub use super::limits::{Ids, Limits};
+
 use super::{
     EscPos, Event, Job, JobId, PrintError, PrintProof, PrinterStatus, Profile, ReceiptPrinter, driver::Watch,
-    layout::SharedText,
+    layout::SharedText, ledger::Ledger,
 };
 use crate::{
     device::{self, Class, Deadline, DeviceError, EventSink, Health},
@@ -39,42 +41,6 @@ use std::{
     },
     time::Duration,
 };
-
-/// How long the thread waits for what.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Opening the line and the first status.
-    pub open: Duration,
-    /// A job from its first byte to its proof, refilling paper included.
-    pub job: Duration,
-    /// The first wait before opening again; doubles.
-    pub retry_first: Duration,
-    /// The longest wait before opening again.
-    pub retry_most: Duration,
-    /// Attempts that fail with an answer other than *gone* before the printer is faulted.
-    pub attempts: u32,
-    /// The wait once it is faulted.
-    pub retry_faulted: Duration,
-    /// Between two questions while idle.
-    pub idle_ask: Duration,
-    /// Between two tries to tell a sink that is full.
-    pub room: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            open: Duration::from_secs(6),
-            job: Duration::from_secs(120),
-            retry_first: Duration::from_millis(250),
-            retry_most: Duration::from_secs(2),
-            attempts: 5,
-            retry_faulted: Duration::from_secs(15),
-            idle_ask: Duration::from_secs(30),
-            room: Duration::from_millis(100),
-        }
-    }
-}
 
 /// Ids of jobs begun that are remembered; the oldest goes.
 pub const IDS_KEPT_MAX: usize = 256;
@@ -139,6 +105,7 @@ pub fn spawn_with(
         open,
         profile,
         text: SharedText::default(),
+        ledger: limits.ids.ledger(),
         begun: VecDeque::new(),
         limits,
         jobs,
@@ -268,6 +235,7 @@ struct Keeper<F> {
     open: F,
     profile: Profile,
     text: SharedText,
+    ledger: Ledger,
     begun: VecDeque<JobId>,
     limits: Limits,
     jobs: Receiver<Print>,
@@ -328,7 +296,7 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
 
     fn take_over(&self, line: Box<dyn Transport>) -> Result<EscPos, DeviceError> {
         let deadline = Deadline::after(self.limits.open);
-        EscPos::open_with(line, self.profile.clone(), &self.text, deadline)
+        EscPos::open_with(line, self.profile.clone(), &self.text, &self.ledger, deadline)
     }
 
     /// A connection for each job, and one now and then that only shows whether the printer is there.
