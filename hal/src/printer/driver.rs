@@ -21,6 +21,7 @@ use super::{
     link::Link,
     presenter::Shown,
     replies::Reply,
+    stall::{Places, Questions},
 };
 use crate::{
     device::{Deadline, DeviceError},
@@ -233,25 +234,40 @@ impl EscPos {
         if self.profile.graphics { GRAPHICS_ROWS_MAX } else { self.profile.strip_rows }
     }
 
-    /// Sends `bytes`; how many were taken, and why not all.
-    pub(super) fn send(&mut self, bytes: &[u8], deadline: Deadline) -> (usize, Option<Stop>) {
-        let mut sent = 0;
+    /// Sends `bytes`; how many were taken, and why not all. A printer that tells nothing by itself is asked why
+    /// it stalls, where `places` lets it.
+    pub(super) fn send(
+        &mut self,
+        bytes: &[u8],
+        places: &Places,
+        deadline: Deadline,
+    ) -> (usize, Option<Stop>) {
+        let (mut sent, mut questions) = (0, Questions::default());
         let mut silence = Deadline::after(SILENCE_LIMIT);
         while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
             if let Some(stop) = self.must_stop(deadline) {
                 return (sent, Some(stop));
             }
-            match self.link.write(rest, deadline.at_most(STALL_WAIT)) {
+            let asks = !questions.pending.is_empty();
+            let next = if asks { questions.pending.as_slice() } else { rest };
+            match self.link.write(next, deadline.at_most(STALL_WAIT)) {
+                Ok(taken) if asks => drop(questions.pending.drain(..taken)),
                 Ok(taken) => {
                     sent += taken;
                     silence = Deadline::after(SILENCE_LIMIT);
+                    self.goes_again();
                 }
                 Err(DeviceError::TimedOut) if self.link.readable => {
-                    if let Err(error) = self.hear(deadline.at_most(LISTEN_WAIT)) {
-                        return (sent, Some(Stop::Lost(error)));
+                    match self.hear_stalled(&mut questions, deadline) {
+                        Ok(true) => silence = Deadline::after(SILENCE_LIMIT),
+                        Ok(false) => {}
+                        Err(error) => return (sent, Some(Stop::Lost(error))),
                     }
                     if silence.passed() && self.link.status.stopped_by().is_empty() {
                         return (sent, Some(Stop::Lost(DeviceError::TimedOut)));
+                    }
+                    if !self.automatic() && self.link.status.stopped_by().is_empty() {
+                        sent += questions.put(places, sent);
                     }
                 }
                 Err(DeviceError::TimedOut) if !silence.passed() => {}
@@ -259,6 +275,23 @@ impl EscPos {
             }
         }
         (sent, None)
+    }
+
+    /// Listens while nothing is taken; whether the answer to a question came.
+    fn hear_stalled(&mut self, questions: &mut Questions, deadline: Deadline) -> Result<bool, DeviceError> {
+        let heard = self.hear(deadline.at_most(LISTEN_WAIT))?;
+        let (Some(Reply::RealTime(byte)), Some(which)) = (heard, questions.asked) else { return Ok(false) };
+        questions.asked = None;
+        self.changing(|link| link.status.answer(which, byte));
+        Ok(true)
+    }
+
+    /// It takes bytes again: what stopped it is over, which nothing but automatic status would tell.
+    fn goes_again(&mut self) {
+        if !self.automatic() && !self.link.status.stopped_by().is_empty() {
+            let media = self.link.status.media;
+            self.changing(|link| link.status = PrinterStatus { media, ..PrinterStatus::default() });
+        }
     }
 
     pub(super) fn must_stop(&self, deadline: Deadline) -> Option<Stop> {
@@ -372,8 +405,8 @@ impl ReceiptPrinter for EscPos {
         }
         self.await_empty(deadline)?;
         let settled = self.settle(deadline)?;
-        let (mut bytes, proof) = self.bytes(commands, settled);
-        let (sent, stop) = self.send(&bytes, deadline);
+        let (mut bytes, places, proof) = self.bytes(commands, settled);
+        let (sent, stop) = self.send(&bytes, &places, deadline);
         zeroize::Zeroize::zeroize(&mut bytes);
         match stop {
             Some(stop) if sent == 0 => return Err(self.nothing_sent(stop)),

@@ -39,6 +39,7 @@ mod qr;
 pub mod replies;
 #[cfg(feature = "text")]
 pub mod shape;
+mod stall;
 pub mod status;
 pub mod thread;
 

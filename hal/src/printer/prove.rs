@@ -16,6 +16,7 @@ use super::{
     driver::{LISTEN_WAIT, SILENCE_LIMIT, STALL_WAIT, Stop},
     escpos::{Command, RealTime},
     replies::Reply,
+    stall::Places,
 };
 use crate::device::{Deadline, DeviceError};
 use std::time::Duration;
@@ -45,8 +46,9 @@ impl EscPos {
         let mut commands = self.preamble();
         commands.push(Command::AskRoll);
         self.ledger.asked();
-        let bytes = [self.filler(), Command::encode_all(&commands)].concat();
-        if let (_, Some(stop)) = self.send(&bytes, until) {
+        let mut bytes = self.filler();
+        let places = Places::encode(&commands, &mut bytes);
+        if let (_, Some(stop)) = self.send(&bytes, &places, until) {
             return Err(self.nothing_sent(stop));
         }
         self.spoiled = false;
@@ -76,8 +78,8 @@ impl EscPos {
         vec![0; count]
     }
 
-    /// The whole job as bytes, and what proves it.
-    pub(super) fn bytes(&mut self, commands: Vec<Command>, settled: bool) -> (Vec<u8>, Proof) {
+    /// The whole job as bytes, where a question may stand in them, and what proves it.
+    pub(super) fn bytes(&mut self, commands: Vec<Command>, settled: bool) -> (Vec<u8>, Places, Proof) {
         let mut all = self.preamble();
         all.extend(commands);
         let proof = if !self.link.readable {
@@ -92,8 +94,8 @@ impl EscPos {
             if settled { Proof::Roll } else { Proof::None }
         };
         let mut bytes = self.filler();
-        bytes.extend(Command::encode_all(&all));
-        (bytes, proof)
+        let places = Places::encode(&all, &mut bytes);
+        (bytes, places, proof)
     }
 
     /// Waits for `proof`, asking now and then whether the printer is still there.

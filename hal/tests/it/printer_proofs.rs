@@ -2,13 +2,13 @@
 
 use crate::printer::{Desk, numbered, numbers, quick, soon};
 use hal::{
-    Deadline, DeviceError, Health,
-    printer::{EscPos, PrintError, PrintProof, Profile, ReceiptPrinter, thread::Limits},
+    Deadline, DeviceError, Health, Trouble,
+    printer::{Bitmap, EscPos, Job, Line, PrintError, PrintProof, Profile, ReceiptPrinter, thread::Limits},
     sim::printer::SimPrinter,
     transport::Transport,
 };
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -151,4 +151,29 @@ fn a_printer_that_did_not_forget_what_it_had_is_not_printed_on() {
     let (_printer, panel) = SimPrinter::new(profile.dots_per_line);
     let opened = EscPos::open(Box::new(Forgetless(panel.connect().unwrap())), profile, soon());
     assert!(matches!(opened.map(drop), Err(DeviceError::TimedOut)));
+}
+
+#[test]
+fn a_printer_that_tells_nothing_by_itself_is_asked_why_it_stalls() {
+    let desk = Desk::new("custom-vkp80");
+    let out = Health::Degraded(BTreeSet::from([Trouble::PaperOut]));
+    desk.panel.end_paper_after(400);
+    desk.print(1, numbered("line", 2000));
+    desk.wait_health(&out);
+    desk.panel.set_paper(hal::printer::Paper::Ok);
+    let outcome = desk.wait_done(1);
+    assert!(matches!(outcome, Ok(PrintProof::Accepted)), "{outcome:?}");
+    assert_eq!(desk.words(), [numbers("line", 2000)], "one copy, no gap");
+    // In the middle of a picture the printer stays in step, too.
+    desk.panel.end_paper_after(100);
+    let mut picture = Bitmap::new(560, 900);
+    (0..900).for_each(|y| picture.set(y % 560, y));
+    desk.print(2, Job::of(vec![Line::Image(picture), Line::Cut]));
+    desk.wait_health(&out);
+    desk.panel.set_paper(hal::printer::Paper::Ok);
+    let outcome = desk.wait_done(2);
+    assert!(matches!(outcome, Ok(PrintProof::Accepted)), "{outcome:?}");
+    desk.print(3, numbered("next", 2));
+    assert!(matches!(desk.wait_done(3), Ok(PrintProof::Accepted)));
+    assert_eq!(desk.words().last(), Some(&numbers("next", 2)));
 }
