@@ -58,7 +58,10 @@ use crate::{
     keypad::{self, KeypadHandle},
     keys::KeySource,
     pointer::PointerHandle,
-    printer::{self, PrinterHandle, Profile},
+    printer::{
+        self, PrinterHandle, Profile,
+        thread::{Ids, Limits},
+    },
     scanner::{self, ScannerHandle},
     selector::Selector,
     transport::Transport,
@@ -274,8 +277,11 @@ static DRIVERS: &[Driver] = &[
 pub fn open(config: &Config, site: &Site, sink: &EventSink) -> Result<Devices, ConfigError> {
     let mut devices = Devices::default();
     if let Some(printer) = &config.printer {
+        let replayed = matches!(printer.selector, Selector::Replay(_));
+        let ids = if replayed { Ids::Recorded } else { Ids::Random };
         let (line, profile) = printer_line(printer, site)?;
-        devices.printer = Some(printer::spawn(line, profile, sink.clone()));
+        let limits = Limits { ids, ..Limits::default() };
+        devices.printer = Some(printer::thread::spawn_with(line, profile, sink.clone(), limits));
     }
     if let Some(card) = &config.card_reader {
         devices.card = Some(card::spawn(card_reader(card, site)?, card.options(), sink.clone()));

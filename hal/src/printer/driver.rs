@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! open    forget what waits (where it can), ESC @, guard, automatic status; DLE EOT 1..4
-//! print   lay out -> status -> [NotReady] -> bytes ... -> process id or GS r -> proof
+//! print   lay out -> status -> [NotReady] -> settle -> bytes ... -> process id or GS r -> proof
 //!                                            |  no progress: listen, ask, wait for a refill
 //!                                            +- deadline, called off, line lost: say what is known
 //! ```
@@ -17,9 +17,11 @@ use super::{
     Job, PrintError, PrintProof, PrinterStatus, Profile, ReceiptPrinter, Rest,
     escpos::{Command, GRAPHICS_ROWS_MAX, IdentityText, RealTime},
     layout::SharedText,
+    ledger::Ledger,
     link::Link,
     presenter::Shown,
     replies::Reply,
+    stall::{Places, Questions},
 };
 use crate::{
     device::{Deadline, DeviceError},
@@ -29,11 +31,11 @@ use crate::{
 use std::time::Duration;
 
 /// One write may block so long before the driver listens.
-const STALL_WAIT: Duration = Duration::from_millis(300);
+pub(super) const STALL_WAIT: Duration = Duration::from_millis(300);
 /// The driver listens so long before it writes or asks again.
 pub(super) const LISTEN_WAIT: Duration = Duration::from_millis(300);
 /// Without progress, and without a word why, for so long: the line is lost.
-const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 /// All four status questions together.
 const STATUS_LIMIT: Duration = Duration::from_secs(4);
 /// Forgetting what waits.
@@ -65,14 +67,15 @@ pub struct EscPos {
     text: SharedText,
     pub(super) watch: Box<dyn Watch>,
     pub(super) shown: Shown,
-    process: u32,
+    /// What outlives the line.
+    pub(super) ledger: Ledger,
     /// The printer may still wait for the rest of a picture: bytes to fill it up with come first.
-    spoiled: bool,
+    pub(super) spoiled: bool,
     pub(super) ended: bool,
 }
 
 /// Why sending or waiting stopped early.
-enum Stop {
+pub(super) enum Stop {
     GivenUp,
     Deadline,
     /// Gone, or silent without a reason.
@@ -90,10 +93,11 @@ impl EscPos {
         profile: Profile,
         deadline: Deadline,
     ) -> Result<Self, DeviceError> {
-        Self::open_with(transport, profile, &SharedText::default(), deadline)
+        Self::open_with(transport, profile, &SharedText::default(), &Ledger::default(), deadline)
     }
 
-    /// The same; texts are drawn by `text`, which outlives the line: fonts are looked for once.
+    /// The same; `text`, which draws, and `ledger` outlive the line: fonts are looked for once, and no answer of
+    /// before proves a later job.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -101,25 +105,30 @@ impl EscPos {
         transport: Box<dyn Transport>,
         profile: Profile,
         text: &SharedText,
+        ledger: &Ledger,
         deadline: Deadline,
     ) -> Result<Self, DeviceError> {
         let spoiled = profile.replies && !profile.clear_buffers;
-        let link = Link::new(transport, profile.replies);
+        let link = Link::new(transport, profile.replies, ledger.clone());
         let (text, watch) = (text.clone(), Box::new(Unwatched));
-        let shown = Shown::default();
-        let mut printer = Self { link, profile, text, watch, shown, process: 0, spoiled, ended: false };
+        let (shown, ledger) = (Shown::default(), ledger.clone());
+        let mut printer = Self { link, profile, text, watch, shown, ledger, spoiled, ended: false };
         if printer.profile.presenter.is_some() {
             printer.link.expect_full_status();
         }
         if printer.link.readable {
             printer.link.drain()?;
         }
-        let mut commands = Vec::new();
-        if printer.link.readable && printer.profile.clear_buffers {
-            commands.push(Command::ClearBuffers);
+        let clears = printer.link.readable && printer.profile.clear_buffers;
+        let mut commands = printer.preamble();
+        if clears {
+            commands.insert(0, Command::ClearBuffers);
         }
-        commands.extend(printer.preamble());
         printer.link.write_all(&Command::encode_all(&commands), deadline)?;
+        if clears {
+            // Until then what an earlier program left may still come out, and be taken for the next job's.
+            printer.await_cleared(deadline.at_most(DISCARD_LIMIT))?;
+        }
         printer.status(deadline)?;
         Ok(printer)
     }
@@ -205,7 +214,7 @@ impl EscPos {
     }
 
     /// `ESC @` also ends automatic status and the guard, so they follow it.
-    fn preamble(&self) -> Vec<Command> {
+    pub(super) fn preamble(&self) -> Vec<Command> {
         let mut commands = vec![Command::Initialise];
         if self.profile.image_guard {
             commands.push(Command::ImageGuard);
@@ -216,58 +225,49 @@ impl EscPos {
         commands
     }
 
-    fn automatic(&self) -> bool {
+    pub(super) fn automatic(&self) -> bool {
         self.link.readable && self.profile.automatic_status
     }
 
     /// Rows of the tallest picture in one command.
-    fn rows_at_once(&self) -> usize {
+    pub(super) fn rows_at_once(&self) -> usize {
         if self.profile.graphics { GRAPHICS_ROWS_MAX } else { self.profile.strip_rows }
     }
 
-    /// The whole job as bytes, and the reply that proves it.
-    fn bytes(&mut self, commands: Vec<Command>) -> (Vec<u8>, Reply) {
-        let filler =
-            if self.spoiled { self.profile.dots_per_line.div_ceil(8) * self.rows_at_once() } else { 0 };
-        let mut bytes = vec![0; filler];
-        let mut all = self.preamble();
-        all.extend(commands);
-        let proof = if self.profile.process_id {
-            self.process = (self.process + 1) % 10_000;
-            let mut id = *b"0000";
-            format!("{:04}", self.process).bytes().zip(&mut id).for_each(|(digit, place)| *place = digit);
-            all.push(Command::ProcessId(id));
-            Reply::ProcessId(id)
-        } else {
-            all.push(Command::AskRoll);
-            Reply::Byte(0)
-        };
-        if !self.link.readable {
-            all.pop();
-        }
-        bytes.extend(Command::encode_all(&all));
-        (bytes, proof)
-    }
-
-    /// Sends `bytes`; how many were taken, and why not all.
-    fn send(&mut self, bytes: &[u8], deadline: Deadline) -> (usize, Option<Stop>) {
-        let mut sent = 0;
+    /// Sends `bytes`; how many were taken, and why not all. A printer that tells nothing by itself is asked why
+    /// it stalls, where `places` lets it.
+    pub(super) fn send(
+        &mut self,
+        bytes: &[u8],
+        places: &Places,
+        deadline: Deadline,
+    ) -> (usize, Option<Stop>) {
+        let (mut sent, mut questions) = (0, Questions::default());
         let mut silence = Deadline::after(SILENCE_LIMIT);
         while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
             if let Some(stop) = self.must_stop(deadline) {
                 return (sent, Some(stop));
             }
-            match self.link.write(rest, deadline.at_most(STALL_WAIT)) {
+            let asks = !questions.pending.is_empty();
+            let next = if asks { questions.pending.as_slice() } else { rest };
+            match self.link.write(next, deadline.at_most(STALL_WAIT)) {
+                Ok(taken) if asks => drop(questions.pending.drain(..taken)),
                 Ok(taken) => {
                     sent += taken;
                     silence = Deadline::after(SILENCE_LIMIT);
+                    self.goes_again();
                 }
                 Err(DeviceError::TimedOut) if self.link.readable => {
-                    if let Err(error) = self.hear(deadline.at_most(LISTEN_WAIT)) {
-                        return (sent, Some(Stop::Lost(error)));
+                    match self.hear_stalled(&mut questions, deadline) {
+                        Ok(true) => silence = Deadline::after(SILENCE_LIMIT),
+                        Ok(false) => {}
+                        Err(error) => return (sent, Some(Stop::Lost(error))),
                     }
                     if silence.passed() && self.link.status.stopped_by().is_empty() {
                         return (sent, Some(Stop::Lost(DeviceError::TimedOut)));
+                    }
+                    if !self.automatic() && self.link.status.stopped_by().is_empty() {
+                        sent += questions.put(places, sent);
                     }
                 }
                 Err(DeviceError::TimedOut) if !silence.passed() => {}
@@ -277,42 +277,24 @@ impl EscPos {
         (sent, None)
     }
 
-    /// Waits for `proof`, asking now and then whether the printer is still there.
-    fn await_proof(&mut self, proof: &Reply, deadline: Deadline) -> Result<(), Stop> {
-        let mut silence = Deadline::after(SILENCE_LIMIT);
-        let mut questions = RealTime::ALL.iter().cycle();
-        let mut asked = None;
-        loop {
-            if let Some(stop) = self.must_stop(deadline) {
-                return Err(stop);
-            }
-            let Some(reply) = self.hear(deadline.at_most(LISTEN_WAIT)).map_err(Stop::Lost)? else {
-                if silence.passed() {
-                    return Err(Stop::Lost(DeviceError::TimedOut));
-                }
-                asked = asked.or_else(|| questions.next().copied());
-                let question = asked.map(Command::AskStatus);
-                let bytes = Command::encode_all(question.as_slice());
-                match self.link.write(&bytes, deadline.at_most(STALL_WAIT)) {
-                    Ok(_) | Err(DeviceError::TimedOut) => continue,
-                    Err(error) => return Err(Stop::Lost(error)),
-                }
-            };
-            silence = Deadline::after(SILENCE_LIMIT);
-            match (reply, proof) {
-                (Reply::Byte(_), Reply::Byte(_)) => return Ok(()),
-                (Reply::RealTime(byte), _) => {
-                    if let Some(which) = asked.take() {
-                        self.changing(|link| link.status.answer(which, byte));
-                    }
-                }
-                (reply, proof) if reply == *proof => return Ok(()),
-                _ => {}
-            }
+    /// Listens while nothing is taken; whether the answer to a question came.
+    fn hear_stalled(&mut self, questions: &mut Questions, deadline: Deadline) -> Result<bool, DeviceError> {
+        let heard = self.hear(deadline.at_most(LISTEN_WAIT))?;
+        let (Some(Reply::RealTime(byte)), Some(which)) = (heard, questions.asked) else { return Ok(false) };
+        questions.asked = None;
+        self.changing(|link| link.status.answer(which, byte));
+        Ok(true)
+    }
+
+    /// It takes bytes again: what stopped it is over, which nothing but automatic status would tell.
+    fn goes_again(&mut self) {
+        if !self.automatic() && !self.link.status.stopped_by().is_empty() {
+            let media = self.link.status.media;
+            self.changing(|link| link.status = PrinterStatus { media, ..PrinterStatus::default() });
         }
     }
 
-    fn must_stop(&self, deadline: Deadline) -> Option<Stop> {
+    pub(super) fn must_stop(&self, deadline: Deadline) -> Option<Stop> {
         if self.watch.give_up() {
             Some(Stop::GivenUp)
         } else if deadline.passed() {
@@ -322,11 +304,11 @@ impl EscPos {
         }
     }
 
-    fn hear(&mut self, deadline: Deadline) -> Result<Option<Reply>, DeviceError> {
+    pub(super) fn hear(&mut self, deadline: Deadline) -> Result<Option<Reply>, DeviceError> {
         self.changing(|link| link.next(deadline))
     }
 
-    fn changing<T>(&mut self, change: impl FnOnce(&mut Link) -> T) -> T {
+    pub(super) fn changing<T>(&mut self, change: impl FnOnce(&mut Link) -> T) -> T {
         let before = self.link.status;
         let done = change(&mut self.link);
         if self.link.status != before {
@@ -336,7 +318,7 @@ impl EscPos {
     }
 
     /// What is known when not one byte was taken.
-    fn nothing_sent(&mut self, stop: Stop) -> PrintError {
+    pub(super) fn nothing_sent(&mut self, stop: Stop) -> PrintError {
         let troubles = self.link.status.stopped_by();
         match stop {
             Stop::GivenUp => PrintError::Cancelled,
@@ -377,9 +359,7 @@ impl EscPos {
         }
         let deadline = Deadline::after(DISCARD_LIMIT);
         let bytes = Command::encode_all(&[Command::ClearBuffers]);
-        let cleared = |reply: &Reply| (*reply == Reply::Cleared).then_some(());
-        let answer = self.link.write_all(&bytes, deadline).and_then(|()| self.link.expect(cleared, deadline));
-        match answer {
+        match self.link.write_all(&bytes, deadline).and_then(|()| self.await_cleared(deadline)) {
             Ok(()) => {
                 self.spoiled = false;
                 Rest::Discarded
@@ -424,8 +404,9 @@ impl ReceiptPrinter for EscPos {
             return Err(PrintError::NotReady(troubles));
         }
         self.await_empty(deadline)?;
-        let (mut bytes, proof) = self.bytes(commands);
-        let (sent, stop) = self.send(&bytes, deadline);
+        let settled = self.settle(deadline)?;
+        let (mut bytes, places, proof) = self.bytes(commands, settled);
+        let (sent, stop) = self.send(&bytes, &places, deadline);
         zeroize::Zeroize::zeroize(&mut bytes);
         match stop {
             Some(stop) if sent == 0 => return Err(self.nothing_sent(stop)),

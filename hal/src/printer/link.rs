@@ -6,6 +6,7 @@
 use super::{
     PrinterStatus,
     escpos::{Command, RealTime},
+    ledger::Ledger,
     replies::{Reply, ReplyParser},
 };
 use crate::{
@@ -29,6 +30,8 @@ pub(super) struct Link {
     parser: ReplyParser,
     waiting: VecDeque<Reply>,
     nonsense: u32,
+    /// Answers to `GS r` are counted in it, whoever waits for them.
+    ledger: Ledger,
     /// All the replies added up.
     pub(super) status: PrinterStatus,
     /// Whether the line has a way back.
@@ -36,12 +39,13 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(transport: Box<dyn Transport>, readable: bool) -> Self {
+    pub(super) fn new(transport: Box<dyn Transport>, readable: bool, ledger: Ledger) -> Self {
         Self {
             transport,
             parser: ReplyParser::default(),
             waiting: VecDeque::new(),
             nonsense: 0,
+            ledger,
             status: PrinterStatus::default(),
             readable,
         }
@@ -134,8 +138,8 @@ impl Link {
             }
             Reply::Automatic(quad) => self.status.automatic(*quad),
             Reply::Full(four) => self.status.full(*four),
+            Reply::Byte(_) => self.ledger.answered(),
             Reply::RealTime(_)
-            | Reply::Byte(_)
             | Reply::ProcessId(_)
             | Reply::Cleared
             | Reply::Identity(_)

@@ -28,14 +28,18 @@ pub mod escpos;
 mod glyphs;
 pub mod job;
 pub mod layout;
+pub mod ledger;
+mod limits;
 mod link;
 pub mod presenter;
 pub mod profile;
 pub mod proof;
+mod prove;
 mod qr;
 pub mod replies;
 #[cfg(feature = "text")]
 pub mod shape;
+mod stall;
 pub mod status;
 pub mod thread;
 

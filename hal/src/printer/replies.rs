@@ -11,6 +11,9 @@
 //! 35h 37h 3Bh 3Dh 5Fh ... 00h     other blocks
 //! 10h 0Fh b b b b                 answer to DLE EOT 20, where the model has it
 //! ```
+//! A byte that fits nothing may be one of an automatic status: what may be the rest of that is thrown away, up
+//! to three bytes, because it looks like answers to `GS r`.
+//!
 //! Source: Epson ESC/POS command reference, "status transmission"; `GS ( H`, `GS I`, `DLE DC4`.
 //!
 //! Promises: the same replies however the bytes are split; at most [`BLOCK_BYTES_MAX`] bytes are kept.
@@ -18,6 +21,9 @@
 
 /// The longest block: an identity text has 80 characters at most.
 pub const BLOCK_BYTES_MAX: usize = 256;
+
+/// Automatic status without its first byte.
+const QUAD_REST: usize = 3;
 
 /// One thing a printer said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +62,8 @@ enum State {
     Block(u8, Vec<u8>),
     /// Full status so far, without its 10h.
     Full(Vec<u8>),
+    /// So many bytes more may be the rest of an automatic status that was damaged.
+    Damaged(usize),
 }
 
 /// Bytes to replies, one byte at a time.
@@ -84,6 +92,7 @@ impl ReplyParser {
             State::Between => self.first(byte),
             State::Quad(bytes) => self.quad(bytes, byte),
             State::Full(bytes) => self.full(bytes, byte),
+            State::Damaged(left) => self.damaged(left, byte),
             State::Block(header, data) if byte == 0 => Some(block(header, data)),
             State::Block(header, data) if data.len() >= BLOCK_BYTES_MAX => Some(Reply::Nonsense(header)),
             State::Block(header, mut data) => {
@@ -112,8 +121,23 @@ impl ReplyParser {
                 None
             }
             _ if byte & 0x90 == 0 => Some(Reply::Byte(byte)),
-            _ => Some(Reply::Nonsense(byte)),
+            _ => {
+                self.state = State::Damaged(QUAD_REST);
+                Some(Reply::Nonsense(byte))
+            }
         }
+    }
+
+    fn damaged(&mut self, left: usize, byte: u8) -> Option<Reply> {
+        if byte & 0x90 == 0 {
+            self.state = if left > 1 { State::Damaged(left - 1) } else { State::Between };
+            return None;
+        }
+        let reply = self.first(byte);
+        if matches!(reply, Some(Reply::Xon | Reply::Xoff)) {
+            self.state = State::Damaged(left);
+        }
+        reply
     }
 
     /// Any value may stand in the last four bytes, XON too.
@@ -146,7 +170,11 @@ impl ReplyParser {
                 0x11 => Reply::Xon,
                 0x13 => Reply::Xoff,
                 _ if byte & 0x93 == 0x12 => Reply::RealTime(byte),
-                _ => return Some(Reply::Nonsense(byte)),
+                _ => {
+                    // One of the four, or one more: nothing of this quad is of use.
+                    self.state = State::Damaged(4_usize.saturating_sub(bytes.len()).min(QUAD_REST));
+                    return Some(Reply::Nonsense(byte));
+                }
             };
             self.state = State::Quad(bytes);
             return Some(between);
@@ -217,6 +245,24 @@ mod tests {
         let quad = Reply::Automatic([0x14, 0, 0, 0x0F]);
         assert_eq!(parse(&[&[0x14, 0], &[0x14, 0, 0, 0x0F]]), [quad]);
         assert_eq!(parse(&[&[0x14, 0xFF, 0x12]]), [Reply::Nonsense(0xFF), Reply::RealTime(0x12)]);
+    }
+
+    #[test]
+    fn the_rest_of_a_damaged_quad_is_no_answer() {
+        let damaged = [
+            [0x94, 0, 0, 0x0F].as_slice(),
+            &[0x14, 0x80, 0, 0x0F],
+            &[0x14, 0, 0x90, 0x0F],
+            &[0x14, 0, 0, 0x8F],
+            &[0x14, 0x80, 0, 0, 0x0F],
+            &[0x94, 0, 0x13, 0, 0x11, 0x0F],
+        ];
+        for quad in damaged {
+            let replies = parse(&[quad, &[0x12, 0x00]]);
+            let bytes = replies.iter().filter(|reply| matches!(reply, Reply::Byte(_))).count();
+            assert_eq!(bytes, 1, "{quad:02x?}: {replies:?}");
+            assert_eq!(replies.last(), Some(&Reply::Byte(0)), "what comes after another answer counts");
+        }
     }
 
     fn any_reply() -> impl Strategy<Value = Reply> {

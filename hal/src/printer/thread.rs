@@ -12,14 +12,20 @@
 //! off and on says nothing by itself any more; while a receipt is shown, to look at it; and while a sink is
 //! full, every [`Limits::room`], because a channel does not tell when it has room.
 //!
+//! A network printer that answers nothing has a connection for each job, closed after it, and one at each
+//! [`Limits::idle_ask`] that carries no byte: its health is whether the last connection came about, so one that
+//! was switched off is seen by then, or by the job, which then ends before a byte was sent. Paper is not known.
+//!
 //! Promises: one job at a time; exactly one [`Event::Done`] for each accepted job; a job is never begun
 //! twice; a job whose id was begun before is refused unless it is marked as a copy, for the last
 //! [`IDS_KEPT_MAX`] ids; dropping the handle calls the job off and ends the thread.
 //! Never: blocks on a full sink; the newest status and health wait for room, and so does a `Done`.
 
+pub use super::limits::{Ids, Limits};
+
 use super::{
     EscPos, Event, Job, JobId, PrintError, PrintProof, PrinterStatus, Profile, ReceiptPrinter, driver::Watch,
-    layout::SharedText,
+    layout::SharedText, ledger::Ledger,
 };
 use crate::{
     device::{self, Class, Deadline, DeviceError, EventSink, Health},
@@ -35,42 +41,6 @@ use std::{
     },
     time::Duration,
 };
-
-/// How long the thread waits for what.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Opening the line and the first status.
-    pub open: Duration,
-    /// A job from its first byte to its proof, refilling paper included.
-    pub job: Duration,
-    /// The first wait before opening again; doubles.
-    pub retry_first: Duration,
-    /// The longest wait before opening again.
-    pub retry_most: Duration,
-    /// Attempts that fail with an answer other than *gone* before the printer is faulted.
-    pub attempts: u32,
-    /// The wait once it is faulted.
-    pub retry_faulted: Duration,
-    /// Between two questions while idle.
-    pub idle_ask: Duration,
-    /// Between two tries to tell a sink that is full.
-    pub room: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            open: Duration::from_secs(6),
-            job: Duration::from_secs(120),
-            retry_first: Duration::from_millis(250),
-            retry_most: Duration::from_secs(2),
-            attempts: 5,
-            retry_faulted: Duration::from_secs(15),
-            idle_ask: Duration::from_secs(30),
-            room: Duration::from_millis(100),
-        }
-    }
-}
 
 /// Ids of jobs begun that are remembered; the oldest goes.
 pub const IDS_KEPT_MAX: usize = 256;
@@ -135,6 +105,7 @@ pub fn spawn_with(
         open,
         profile,
         text: SharedText::default(),
+        ledger: limits.ids.ledger(),
         begun: VecDeque::new(),
         limits,
         jobs,
@@ -264,6 +235,7 @@ struct Keeper<F> {
     open: F,
     profile: Profile,
     text: SharedText,
+    ledger: Ledger,
     begun: VecDeque<JobId>,
     limits: Limits,
     jobs: Receiver<Print>,
@@ -285,16 +257,10 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
         self.tell(|teller| teller.health(Health::Opening));
         let mut failures = 0;
         loop {
-            let error = match self.open() {
-                Ok(printer) => {
-                    failures = 0;
-                    match self.serve(printer) {
-                        Left::Ended => break,
-                        Left::Reopen => continue,
-                        Left::Lost(error) => error,
-                    }
-                }
-                Err(error) => error,
+            let error = match self.once(&mut failures) {
+                Left::Ended => break,
+                Left::Reopen => continue,
+                Left::Lost(error) => error,
             };
             failures += 1;
             let wait = self.report_down(&error, failures);
@@ -308,9 +274,65 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
         }
     }
 
-    fn open(&mut self) -> Result<EscPos, DeviceError> {
+    /// From opening to loss.
+    fn once(&mut self, failures: &mut u32) -> Left {
+        let line = match (self.open)() {
+            Ok(line) => line,
+            Err(error) => return Left::Lost(error),
+        };
+        if !self.profile.replies && line.is_per_job() {
+            drop(line);
+            *failures = 0;
+            return self.serve_by_job();
+        }
+        match self.take_over(line) {
+            Ok(printer) => {
+                *failures = 0;
+                self.serve(printer)
+            }
+            Err(error) => Left::Lost(error),
+        }
+    }
+
+    fn take_over(&self, line: Box<dyn Transport>) -> Result<EscPos, DeviceError> {
         let deadline = Deadline::after(self.limits.open);
-        EscPos::open_with((self.open)()?, self.profile.clone(), &self.text, deadline)
+        EscPos::open_with(line, self.profile.clone(), &self.text, &self.ledger, deadline)
+    }
+
+    /// A connection for each job, and one now and then that only shows whether the printer is there.
+    fn serve_by_job(&mut self) -> Left {
+        let mut look_at = Deadline::after(self.limits.idle_ask);
+        self.tell(|teller| teller.status(PrinterStatus::default()));
+        loop {
+            let told = self.tell(Teller::flush);
+            let wake_at = if told { look_at } else { look_at.at_most(self.limits.room) };
+            match self.next_job(Some(wake_at)) {
+                Ok(Some(print)) => {
+                    let opened = (self.open)().and_then(|line| self.take_over(line));
+                    match opened {
+                        Ok(mut printer) => self.print(&mut printer, print),
+                        Err(error) => {
+                            self.refuse(print.id, &error);
+                            return Left::Lost(error);
+                        }
+                    }
+                }
+                Ok(None) if look_at.passed() => {
+                    if let Err(error) = (self.open)() {
+                        return Left::Lost(error);
+                    }
+                }
+                Ok(None) => continue,
+                Err(Ended) => return Left::Ended,
+            }
+            look_at = Deadline::after(self.limits.idle_ask);
+        }
+    }
+
+    /// The printer could not be reached: not one byte of the job was sent.
+    fn refuse(&self, id: JobId, error: &DeviceError) {
+        let refused = PrintError::Device(DeviceError::Gone(error.to_string()));
+        self.tell(|teller| teller.done(id, Err(refused)));
     }
 
     fn tell<T>(&self, tell: impl FnOnce(&mut Teller) -> T) -> T {
@@ -418,10 +440,7 @@ impl<F: FnMut() -> Result<Box<dyn Transport>, DeviceError>> Keeper<F> {
         loop {
             let slice = if self.tell(Teller::flush) { until.left() } else { self.limits.room };
             match self.jobs.recv_timeout(slice.min(until.left())) {
-                Ok(Print { id, .. }) => {
-                    let refused = PrintError::Device(DeviceError::Gone(error.to_string()));
-                    self.tell(|teller| teller.done(id, Err(refused)));
-                }
+                Ok(Print { id, .. }) => self.refuse(id, error),
                 Err(RecvTimeoutError::Timeout) if until.passed() => return false,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return true,

@@ -102,6 +102,10 @@ impl Transport for Taped<dyn Transport> {
         self.line.canceller()
     }
 
+    fn is_per_job(&self) -> bool {
+        self.line.is_per_job()
+    }
+
     fn finish(&mut self, deadline: Deadline) -> Result<(), DeviceError> {
         let finished = self.line.finish(deadline);
         self.tape.put(Op::Finish, &[], finished.as_ref().err().map(Why::of));

@@ -29,6 +29,9 @@ pub const PLAIN_BYTES: usize = 600;
 /// A payment system environment's answer, EMV book 1 section 11.3.4, with a number nobody may keep.
 const ENVIRONMENT: &[u8] = b"\x6F\x15\x84\x0E1PAY.SYS.DDF01\xA5\x03\x88\x01\x01";
 
+/// What a reader gives of a payment card without contacts to whoever asks; nobody may.
+const PAYMENT_UID: &[u8] = &[0x04, 0x50, 0x41, 0x59, 0x01, 0x02, 0x80];
+
 /// A card in a slot.
 #[derive(Clone, Debug)]
 pub struct Chip {
@@ -84,6 +87,7 @@ impl Chip {
         if class == 0xFF {
             return match (&self.kind, instruction) {
                 (ChipKind::Memory { uid }, 0xCA) => [uid.as_slice(), &[0x90, 0]].concat(),
+                (ChipKind::ContactlessPayment, 0xCA) => [PAYMENT_UID, &[0x90, 0]].concat(),
                 _ => vec![0x6D, 0],
             };
         }

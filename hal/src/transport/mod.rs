@@ -61,6 +61,12 @@ pub trait Transport: Send {
     /// [`DeviceError::Gone`] when it was already broken.
     fn finish(&mut self, deadline: Deadline) -> Result<(), DeviceError>;
 
+    /// Whether a printer that answers nothing is reached anew for each job: what is heard on such a line is only
+    /// that it was closed, and nobody listens between two jobs.
+    fn is_per_job(&self) -> bool {
+        false
+    }
+
     /// Paper and errors as the line itself tells them, beside the data.
     ///
     /// # Errors

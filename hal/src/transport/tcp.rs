@@ -1,9 +1,12 @@
 //! Raw TCP, usually port 9100: a byte stream without authentication or encryption.
 //!
 //! One connection per opening, because such printers serve one at a time. Keep-alive probes notice a
-//! printer that was switched off: ten seconds of silence, then three probes five seconds apart.
+//! printer that was switched off: ten seconds of silence, then three probes five seconds apart. A printer that
+//! answers nothing is connected for each job ([`Transport::is_per_job`]): a connection kept ahead may have been
+//! closed at the other end long ago.
 //!
-//! Promises: refused because somebody else prints is [`DeviceError::Gone`], as the wire cannot tell.
+//! Promises: refused because somebody else prints is [`DeviceError::Gone`], as the wire cannot tell; no byte is
+//! written once the other end was seen to close; a name is looked up in the time there is, or not at all.
 //! Never: resolves a name again on a line that is open; waits past a deadline.
 
 use super::{Sign, Transport};
@@ -12,10 +15,14 @@ use crate::{
     gate::Canceller,
     input::wake::{self, Waker},
 };
-use rustix::net::sockopt;
+use rustix::net::{RecvFlags, recv, sockopt};
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{Shutdown, TcpStream, ToSocketAddrs},
+    net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc::sync_channel,
+    },
     time::Duration,
 };
 
@@ -24,6 +31,10 @@ const KEEP_ALIVE_BETWEEN: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_PROBES: u32 = 3;
 /// The socket's own time-outs take no zero.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// Lookups that nobody waits for any more may go on at the same time; the system's end by themselves.
+const LOOKUPS_MAX: u32 = 4;
+static LOOKUPS: AtomicU32 = AtomicU32::new(0);
 
 /// An open connection.
 #[derive(Debug)]
@@ -39,7 +50,7 @@ impl Tcp {
     /// [`DeviceError::Gone`] when the name is unknown or nobody listens, [`DeviceError::TimedOut`].
     pub fn open(host: &str, deadline: Deadline) -> Result<Self, DeviceError> {
         let mut last = DeviceError::Gone(format!("{host} has no address"));
-        for address in host.to_socket_addrs().map_err(|error| DeviceError::Gone(error.to_string()))? {
+        for address in addresses(host, deadline)? {
             let wait = deadline.left().max(SHORTEST_WAIT);
             match TcpStream::connect_timeout(&address, wait).and_then(Self::over) {
                 Ok(line) => return Ok(line),
@@ -59,8 +70,47 @@ impl Tcp {
     }
 }
 
+/// What `host:port` stands for; a name is looked up beside, because the system's lookup knows no deadline.
+fn addresses(host: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, DeviceError> {
+    let name = host.to_owned();
+    looked_up(host, deadline, move || name.to_socket_addrs().map(Iterator::collect))
+}
+
+fn looked_up(
+    host: &str,
+    deadline: Deadline,
+    look: impl FnOnce() -> std::io::Result<Vec<SocketAddr>> + Send + 'static,
+) -> Result<Vec<SocketAddr>, DeviceError> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![address]);
+    }
+    if LOOKUPS.fetch_add(1, Ordering::AcqRel) >= LOOKUPS_MAX {
+        LOOKUPS.fetch_sub(1, Ordering::AcqRel);
+        return Err(DeviceError::TimedOut);
+    }
+    let (sender, found) = sync_channel(1);
+    let started = std::thread::Builder::new().name("lookup".to_owned()).spawn(move || {
+        let looked = look();
+        LOOKUPS.fetch_sub(1, Ordering::AcqRel);
+        // Nobody waits any more when it took too long.
+        drop(sender.send(looked));
+    });
+    if let Err(error) = started {
+        LOOKUPS.fetch_sub(1, Ordering::AcqRel);
+        return Err(device_error(&error));
+    }
+    match found.recv_timeout(deadline.left()) {
+        Ok(looked) => looked.map_err(|error| DeviceError::Gone(error.to_string())),
+        Err(_) => Err(DeviceError::TimedOut),
+    }
+}
+
 impl Transport for Tcp {
     fn write(&mut self, bytes: &[u8], deadline: Deadline) -> Result<usize, DeviceError> {
+        // The other end closed: what is sent now is thrown away there, and no error comes in time.
+        if matches!(recv(&self.stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT), Ok((0, _))) {
+            return Err(DeviceError::Gone("the printer closed the connection".to_owned()));
+        }
         let wait = deadline.left().max(SHORTEST_WAIT);
         self.stream.set_write_timeout(Some(wait)).map_err(|error| device_error(&error))?;
         self.stream.write(bytes).map_err(|error| device_error(&error))
@@ -82,6 +132,10 @@ impl Transport for Tcp {
 
     fn canceller(&self) -> Option<Canceller> {
         Some(self.waker.canceller())
+    }
+
+    fn is_per_job(&self) -> bool {
+        true
     }
 
     /// Closes our half and waits until the printer closes its half: then it has taken everything.
@@ -140,6 +194,31 @@ mod tests {
         line.finish(soon()).unwrap();
         assert_eq!(printer.join().unwrap(), b"receipt");
         assert!(matches!(line.read(&mut buffer, soon()), Err(DeviceError::Gone(_))));
+    }
+
+    #[test]
+    fn what_the_other_end_closed_takes_nothing_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut line = Tcp::open(&listener.local_addr().unwrap().to_string(), soon()).unwrap();
+        drop(listener.accept().unwrap());
+        assert_eq!(line.wait(soon()).unwrap(), Sign::Readable);
+        let lost = line.write(b"receipt", soon());
+        assert!(matches!(lost, Err(DeviceError::Gone(_))), "{lost:?}");
+    }
+
+    #[test]
+    fn a_name_that_is_looked_up_for_ever_is_late_and_not_waited_for() {
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let begun = std::time::Instant::now();
+        let stuck =
+            looked_up("printer.example:9100", Deadline::after(Duration::from_millis(50)), move || {
+                assert!(held.recv().is_err(), "nothing is ever sent");
+                Ok(Vec::new())
+            });
+        assert!(matches!(stuck, Err(DeviceError::TimedOut)), "{stuck:?}");
+        assert!(begun.elapsed() < Duration::from_secs(2));
+        drop(hold);
+        assert_eq!(addresses("localhost:9", soon()).unwrap().iter().map(SocketAddr::port).max(), Some(9));
     }
 
     #[test]

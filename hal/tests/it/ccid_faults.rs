@@ -188,6 +188,22 @@ fn while_awaiting_an_answer() {
     table(Phase::Answering);
 }
 
+/// The `FF CA` that gives a payment card's UID is sent in none of these.
+#[test]
+fn a_payment_card_without_contacts_gives_nothing_whatever_fails_while_it_is_asked() {
+    for fault in FAULTS {
+        let (panel, mut reader) = with_card(Model::short_apdu(), ChipKind::ContactlessPayment);
+        panel.arm(Phase::Answering, fault);
+        let read = reader.read_identifier(Deadline::after(CALL));
+        assert!(!panel.is_armed(), "{fault:?} did not happen");
+        let refused = matches!(read, Err(CardError::Payment));
+        let garbled = matches!(fault, Fault::HardwareError | Fault::Stall | Fault::Noise);
+        assert!(refused || !garbled, "{fault:?} is asked once more: {read:?}");
+        assert!(read.is_err(), "{fault:?}: the number of a payment card was given");
+        assert!(panel.executed() <= 2, "{fault:?}: more than the environment was asked for, twice");
+    }
+}
+
 #[test]
 fn while_closing() {
     for fault in FAULTS {

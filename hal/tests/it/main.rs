@@ -39,6 +39,7 @@ mod printer_lines;
 mod printer_picture;
 #[cfg(feature = "sim")]
 mod printer_presenter;
+mod printer_proofs;
 #[cfg(all(feature = "sim", feature = "recording"))]
 mod recording;
 #[cfg(feature = "sim")]

@@ -12,6 +12,7 @@ use hal::{
     transport::{Transport, file::WriteOnly, tcp::Tcp},
 };
 use std::{
+    io::Read,
     net::TcpListener,
     sync::mpsc::{Receiver, sync_channel},
     time::Duration,
@@ -193,6 +194,73 @@ fn low_paper_is_told_without_a_question() {
     assert_eq!(desk.panel.take_bytes(), []);
     desk.print(1, numbered("line", 1));
     assert!(matches!(desk.wait_done(1), Ok(PrintProof::Completed)), "low paper stops nothing");
+}
+
+/// A server that closes whatever says nothing for a while, as print servers do.
+#[test]
+fn a_network_printer_that_answers_nothing_is_connected_for_each_job() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || {
+        let mut receipts = Vec::new();
+        while receipts.len() < 2 {
+            let (mut client, _) = listener.accept().unwrap();
+            client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+            let mut taken = Vec::new();
+            // Silence, and the connection is closed by the server.
+            drop(client.read_to_end(&mut taken));
+            if taken.windows(2).any(|two| two == b"\x1DV") {
+                receipts.push(taken);
+            }
+        }
+        receipts
+    });
+    let (sink, events) = sync_channel(64);
+    let open =
+        move || Tcp::open(&address, Deadline::after(Duration::from_secs(3))).map(|line| Box::new(line) as _);
+    let handle = printer::thread::spawn_with(open, Profile::named("star-escpos").unwrap(), sink, quick());
+    for job in 1..=2 {
+        handle.print(JobId(job), numbered("line", 2)).unwrap();
+        let outcome = loop {
+            let event = events.recv_timeout(EVENT_LIMIT).unwrap();
+            if let Event::Printer(printer::Event::Done { outcome, .. }) = event {
+                break outcome;
+            }
+        };
+        assert!(matches!(outcome, Ok(PrintProof::Sent)), "receipt {job}: {outcome:?}");
+        // Longer than the server lets a silent connection live.
+        assert!(events.recv_timeout(Duration::from_millis(500)).is_err(), "nothing happens between two jobs");
+    }
+    assert_eq!(server.join().unwrap().len(), 2);
+}
+
+#[test]
+fn a_network_printer_that_is_switched_off_is_absent_and_the_job_was_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (sink, events) = sync_channel(64);
+    let open =
+        move || Tcp::open(&address, Deadline::after(Duration::from_secs(3))).map(|line| Box::new(line) as _);
+    let limits = Limits { idle_ask: Duration::from_millis(50), ..quick() };
+    let handle = printer::thread::spawn_with(open, Profile::named("star-escpos").unwrap(), sink, limits);
+    let wait = |wanted: Health| loop {
+        let event = events.recv_timeout(EVENT_LIMIT).unwrap();
+        if matches!(event, Event::Health { health, .. } if health == wanted) {
+            break;
+        }
+    };
+    wait(Health::Ready);
+    drop(listener);
+    wait(Health::Absent);
+    handle.print(JobId(1), numbered("line", 2)).unwrap();
+    let outcome = loop {
+        if let Event::Printer(printer::Event::Done { outcome, .. }) =
+            events.recv_timeout(EVENT_LIMIT).unwrap()
+        {
+            break outcome;
+        }
+    };
+    assert!(matches!(outcome, Err(PrintError::Device(DeviceError::Gone(_)))), "{outcome:?}");
 }
 
 #[test]

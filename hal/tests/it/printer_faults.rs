@@ -123,7 +123,7 @@ fn paper_out_for_good_says_so_and_leaves_nothing_for_the_next_person() {
 #[test]
 fn a_printer_that_cannot_forget_is_said_to_hold_the_rest() {
     let (mut driver, panel, _printer) = tripping("generic-80", |panel| panel.set_paper(Paper::Out));
-    let outcome = driver.print(&numbered("line", 100), Deadline::after(Duration::from_millis(700)));
+    let outcome = driver.print(&numbered("line", 100), Deadline::after(Duration::from_millis(2500)));
     assert!(matches!(outcome, Err(PrintError::Interrupted { rest: Rest::Held, .. })), "{outcome:?}");
     panel.set_paper(Paper::Ok);
     assert!(matches!(driver.print(&numbered("next", 1), soon()), Ok(PrintProof::Accepted)));
@@ -138,7 +138,7 @@ fn a_picture_cut_short_does_not_swallow_the_next_job() {
     (0..120).for_each(|y| bitmap.set(575, y));
     let (mut driver, panel, _printer) = tripping("generic-80", |panel| panel.set_paper(Paper::Out));
     let job = Job::of(vec![Line::Image(bitmap), Line::Cut]);
-    let outcome = driver.print(&job, Deadline::after(Duration::from_millis(700)));
+    let outcome = driver.print(&job, Deadline::after(Duration::from_millis(2500)));
     assert!(matches!(outcome, Err(PrintError::Interrupted { .. })), "{outcome:?}");
     panel.set_paper(Paper::Ok);
     assert!(matches!(driver.print(&numbered("next", 1), soon()), Ok(PrintProof::Accepted)));
