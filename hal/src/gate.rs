@@ -94,6 +94,12 @@ impl Gate {
         self.shut(|_, since_us| begun_us >= since_us)
     }
 
+    /// Whether it is open, and was when that began.
+    pub(crate) fn is_open_for(&self, begun_us: Option<u64>) -> bool {
+        let armed = lock(&self.state).armed;
+        armed.is_some_and(|(_, since_us)| begun_us.is_none_or(|begun_us| begun_us >= since_us))
+    }
+
     fn shut(&self, fits: impl FnOnce(Arming, u64) -> bool) -> Option<Arming> {
         let mut state = lock(&self.state);
         let open = state.armed.filter(|(arming, since_us)| fits(*arming, *since_us));

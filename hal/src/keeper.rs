@@ -7,7 +7,8 @@
 //! ```
 //! Owns: the thread's life. Promises: health is sent on changes only; a dropped handle waits at most
 //! [`END_WAIT`] for its thread; a device that is away is tried again every [`REOPEN_LAST`] at the latest,
-//! which is the only thing done meanwhile. Never: knows a device.
+//! which is the only thing done meanwhile; one that is there and [`FAILURES_MAX`] times in a row said nothing or
+//! nonsense is faulted, with a code, and tried every [`REOPEN_FAULTED`] until it talks. Never: knows a device.
 
 use crate::device::{Class, DeviceError, Event, EventSink, Health, Trouble};
 use std::{
@@ -29,6 +30,12 @@ const REOPEN_FIRST: Duration = Duration::from_millis(100);
 
 /// The longest wait before a device is opened again: somebody who plugs it back in is not kept waiting.
 const REOPEN_LAST: Duration = Duration::from_secs(2);
+
+/// So many openings in a row that end in silence or nonsense, and the device is faulted.
+const FAILURES_MAX: u32 = 5;
+
+/// The wait before a faulted device is opened again.
+const REOPEN_FAULTED: Duration = Duration::from_secs(15);
 
 /// Locks, whatever a panicking thread left behind.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -56,21 +63,45 @@ impl Stop {
     }
 }
 
-/// Doubling waits between two attempts to open.
-pub(crate) struct Backoff(Duration);
+/// Doubling waits between two attempts to open, and how often in a row the device did not talk.
+pub(crate) struct Backoff {
+    wait: Duration,
+    unheard: u32,
+}
 
 impl Backoff {
     pub(crate) fn new() -> Self {
-        Self(REOPEN_FIRST)
+        Self { wait: REOPEN_FIRST, unheard: 0 }
     }
 
+    /// The device works.
     pub(crate) fn reset(&mut self) {
-        self.0 = REOPEN_FIRST;
+        *self = Self::new();
+    }
+
+    /// Counts an attempt that ended in `error`; whether the device is given up on.
+    pub(crate) fn failed(&mut self, error: &DeviceError) -> bool {
+        self.unheard = match error {
+            DeviceError::TimedOut | DeviceError::Nonsense(_) => self.unheard.saturating_add(1),
+            DeviceError::Gone(_)
+            | DeviceError::Busy
+            | DeviceError::NotExclusive(_)
+            | DeviceError::Denied(_)
+            | DeviceError::Unsupported(_) => 0,
+        };
+        self.given_up()
+    }
+
+    fn given_up(&self) -> bool {
+        self.unheard >= FAILURES_MAX
     }
 
     pub(crate) fn next_wait(&mut self) -> Duration {
-        let wait = self.0;
-        self.0 = wait.saturating_mul(2).min(REOPEN_LAST);
+        if self.given_up() {
+            return REOPEN_FAULTED;
+        }
+        let wait = self.wait;
+        self.wait = wait.saturating_mul(2).min(REOPEN_LAST);
         wait
     }
 }
@@ -101,9 +132,11 @@ impl HealthLine {
         self.set(Health::Degraded(BTreeSet::from([trouble])));
     }
 
-    /// What an error that ended an attempt says about the device.
-    pub(crate) fn failed(&mut self, error: &DeviceError) {
+    /// What an error that ended an attempt says about the device, and whether it is given up on.
+    pub(crate) fn failed(&mut self, error: &DeviceError, given_up: bool) {
         match error {
+            DeviceError::TimedOut if given_up => self.set(Health::Faulted(silent_code(self.class))),
+            DeviceError::Nonsense(_) if given_up => self.set(Health::Faulted(nonsense_code(self.class))),
             DeviceError::Gone(_) => self.set(Health::Absent),
             DeviceError::TimedOut | DeviceError::Nonsense(_) => self.degraded(Trouble::NotTalking),
             DeviceError::Busy => self.degraded(Trouble::Offline),
@@ -147,6 +180,28 @@ fn unsupported_code(class: Class) -> &'static str {
     }
 }
 
+fn silent_code(class: Class) -> &'static str {
+    match class {
+        Class::ReceiptPrinter => "E-PRN-SILENT",
+        Class::CardReader => "E-CRD-SILENT",
+        Class::DocumentScanner => "E-DOC-SILENT",
+        Class::Pointer => "E-PTR-SILENT",
+        Class::Scanner => "E-SCN-SILENT",
+        Class::Keypad => "E-KPD-SILENT",
+    }
+}
+
+fn nonsense_code(class: Class) -> &'static str {
+    match class {
+        Class::ReceiptPrinter => "E-PRN-NONSENSE",
+        Class::CardReader => "E-CRD-NONSENSE",
+        Class::DocumentScanner => "E-DOC-NONSENSE",
+        Class::Pointer => "E-PTR-NONSENSE",
+        Class::Scanner => "E-SCN-NONSENSE",
+        Class::Keypad => "E-KPD-NONSENSE",
+    }
+}
+
 /// What a thread does with the device it keeps.
 pub(crate) trait Kept<D: ?Sized> {
     fn stop(&self) -> &Stop;
@@ -165,7 +220,10 @@ pub(crate) fn keep<D: ?Sized>(mut kept: impl Kept<D>, mut open: impl FnMut() -> 
     loop {
         match open().and_then(|device| kept.session(device, &mut backoff)) {
             Ok(()) => return,
-            Err(error) => kept.line().failed(&error),
+            Err(error) => {
+                let given_up = backoff.failed(&error);
+                kept.line().failed(&error, given_up);
+            }
         }
         if kept.stop().wait(backoff.next_wait()) {
             return;
@@ -232,13 +290,37 @@ mod tests {
     }
 
     #[test]
+    fn a_device_that_never_talks_is_faulted_with_its_code_and_asked_seldom_until_it_does() {
+        for (error, code) in [
+            (DeviceError::TimedOut, "E-CRD-SILENT"),
+            (DeviceError::Nonsense(String::new()), "E-CRD-NONSENSE"),
+        ] {
+            let (sink, events) = std::sync::mpsc::sync_channel(8);
+            let (mut line, mut backoff) = (HealthLine::new(Class::CardReader, sink), Backoff::new());
+            for _ in 0..FAILURES_MAX {
+                assert!(backoff.next_wait() <= REOPEN_LAST);
+                let given_up = backoff.failed(&error);
+                line.failed(&error, given_up);
+            }
+            assert_eq!(backoff.next_wait(), REOPEN_FAULTED);
+            backoff.reset();
+            assert_eq!(backoff.next_wait(), REOPEN_FIRST, "it talks again");
+            drop(line);
+            let last = events.iter().last();
+            assert!(
+                matches!(last, Some(Event::Health { health: Health::Faulted(told), .. }) if told == code)
+            );
+        }
+    }
+
+    #[test]
     fn the_same_health_is_told_once() {
         let (sink, events) = std::sync::mpsc::sync_channel(8);
         let mut line = HealthLine::new(Class::CardReader, sink);
         line.set(Health::Ready);
         line.set(Health::Ready);
-        line.failed(&DeviceError::Gone(String::new()));
-        line.failed(&DeviceError::Gone("again".into()));
+        line.failed(&DeviceError::Gone(String::new()), false);
+        line.failed(&DeviceError::Gone("again".into()), false);
         drop(line);
         assert_eq!(events.iter().count(), 2);
     }

@@ -286,6 +286,12 @@ pub trait CardReader: Send {
         Err(DeviceError::Unsupported("this reader has no chip contacts").into())
     }
 
+    /// When the swipe that is held began, `CLOCK_MONOTONIC` in microseconds; nothing for a card that stays in
+    /// the reader, which is there for whoever asks while it is.
+    fn begun_us(&self) -> Option<u64> {
+        None
+    }
+
     /// Forgets what the reader holds of a card nobody asked for.
     fn discard(&mut self) {}
 }

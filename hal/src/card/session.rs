@@ -124,7 +124,8 @@ impl<'a> Session<'a> {
         if status == CardStatus::Mute {
             self.tell(Event::Mute);
             self.done();
-        } else if self.shared.gate.armed().is_none() {
+        } else if !self.shared.gate.is_open_for(reader.begun_us()) {
+            // A swipe that began for the screen before is no answer to this one.
             self.drop_card(reader);
             self.forgotten_at = Some(Deadline::after(self.options.removal_wait));
         }
@@ -149,10 +150,17 @@ impl<'a> Session<'a> {
     }
 
     fn read(&mut self, arming: Arming, reader: &mut dyn CardReader) -> Result<(), DeviceError> {
+        let begun_us = reader.begun_us();
         let event = match reader.read_identifier(Deadline::after(READ_WAIT)) {
             Ok(card) if payment::is_payment_number(card.number.expose()) => Event::RefusedPaymentCard,
-            Ok(card) if self.shared.gate.close(arming) => Event::Read { arming, card },
-            Ok(_) => Event::Dropped,
+            Ok(card) => {
+                let gate = &self.shared.gate;
+                let open = match begun_us {
+                    Some(begun_us) => gate.close_for(begun_us),
+                    None => gate.close(arming).then_some(arming),
+                };
+                open.map_or(Event::Dropped, |arming| Event::Read { arming, card })
+            }
             Err(CardError::Payment) => Event::RefusedPaymentCard,
             Err(CardError::Torn) => Event::Torn,
             Err(CardError::Mute) => Event::Mute,

@@ -10,17 +10,19 @@
 use super::{Canceller, CardError, CardReader, CardStatus, ReaderKind, Slot, Tracks, stripe};
 use crate::{
     device::{Deadline, DeviceError},
+    input::now_us,
     wedge::{Framed, TextSource},
 };
 
 /// Where swipes come from.
 pub trait Swipes: Send {
-    /// Waits for a swipe until cancelled or `deadline`; it may return nothing earlier. One that cannot be
-    /// read has no tracks.
+    /// Waits for a swipe until cancelled or `deadline`; it may return nothing earlier. With it comes when it
+    /// began, `CLOCK_MONOTONIC` in microseconds; for what tells only its end, that. One that cannot be read has
+    /// no tracks.
     ///
     /// # Errors
     /// [`DeviceError::Gone`] when unplugged.
-    fn next_swipe(&mut self, deadline: Deadline) -> Result<Option<Tracks>, DeviceError>;
+    fn next_swipe(&mut self, deadline: Deadline) -> Result<Option<(u64, Tracks)>, DeviceError>;
 
     /// What ends [`Self::next_swipe`].
     fn canceller(&self) -> Option<Canceller>;
@@ -30,12 +32,12 @@ pub trait Swipes: Send {
 struct Typed(Box<dyn TextSource>);
 
 impl Swipes for Typed {
-    fn next_swipe(&mut self, deadline: Deadline) -> Result<Option<Tracks>, DeviceError> {
+    fn next_swipe(&mut self, deadline: Deadline) -> Result<Option<(u64, Tracks)>, DeviceError> {
         Ok(self.0.next(deadline)?.map(|framed| match framed {
-            Framed::Text(text) => stripe::tracks(&text.bytes),
+            Framed::Text(text) => (text.begun_us, stripe::tracks(&text.bytes)),
             Framed::Garbled(why) => {
                 tracing::warn!(?why, "a swipe is thrown away");
-                Tracks::default()
+                (now_us(), Tracks::default())
             }
         }))
     }
@@ -48,7 +50,8 @@ impl Swipes for Typed {
 /// A swipe reader.
 pub struct SwipeReader {
     source: Box<dyn Swipes>,
-    held: Option<Tracks>,
+    /// When it began, and what it said.
+    held: Option<(u64, Tracks)>,
     cards: u64,
     /// What it last said.
     said: Option<Slot>,
@@ -85,10 +88,10 @@ impl CardReader for SwipeReader {
 
     fn wait_change(&mut self, deadline: Deadline) -> Result<Slot, DeviceError> {
         if self.said == Some(self.slot())
-            && let Some(tracks) = self.source.next_swipe(deadline)?
+            && let Some(swipe) = self.source.next_swipe(deadline)?
         {
             self.cards += 1;
-            self.held = Some(tracks);
+            self.held = Some(swipe);
         }
         self.status(deadline)
     }
@@ -98,7 +101,11 @@ impl CardReader for SwipeReader {
     }
 
     fn read_tracks(&mut self, _deadline: Deadline) -> Result<Tracks, CardError> {
-        self.held.take().ok_or(CardError::Torn)
+        self.held.take().map(|(_, tracks)| tracks).ok_or(CardError::Torn)
+    }
+
+    fn begun_us(&self) -> Option<u64> {
+        self.held.as_ref().map(|(begun_us, _)| *begun_us)
     }
 
     fn discard(&mut self) {

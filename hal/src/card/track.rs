@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn two_damaged_bits_in_one_column_are_found_by_parity_alone() {
+    fn two_damaged_bits_in_one_character_are_found_by_the_lrc_alone() {
         let whole = encode(Track::Two, "1111", 0).unwrap();
         let mut bits = whole.to_vec();
         // Two bits within one character keep its parity; only the LRC sees them.

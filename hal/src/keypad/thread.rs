@@ -24,6 +24,9 @@ pub const KEYS_PER_SECOND_MAX: u32 = 40;
 /// A keypad that says nothing for so long is asked whether it is still there.
 const IDLE_WAIT: Duration = Duration::from_secs(60);
 
+/// One that was just opened has to bear a read of so long before it counts as ready: a node may open and fail.
+const PROOF_WAIT: Duration = Duration::from_millis(20);
+
 #[derive(Default)]
 struct Shared {
     /// Its stop, its canceller and its count are used; it is never armed, because a key is not an answer
@@ -100,8 +103,7 @@ impl Kept<dyn KeySource> for Thread {
 
     fn session(&mut self, mut source: Box<dyn KeySource>, backoff: &mut Backoff) -> Result<(), DeviceError> {
         self.shared.gate.attach(source.canceller());
-        backoff.reset();
-        let ended = self.serve(source.as_mut());
+        let ended = self.serve(source.as_mut(), backoff);
         self.shared.gate.attach(None);
         self.lost();
         ended
@@ -110,15 +112,22 @@ impl Kept<dyn KeySource> for Thread {
 
 impl Thread {
     /// Runs until stopped (`Ok`) or the keypad fails.
-    fn serve(&mut self, source: &mut dyn KeySource) -> Result<(), DeviceError> {
+    fn serve(&mut self, source: &mut dyn KeySource, backoff: &mut Backoff) -> Result<(), DeviceError> {
+        let mut proven = false;
         while !self.shared.gate.stop.raised() {
             if self.storm.handle_timeout(now_us()) {
                 self.line.degraded(Trouble::NotTalking);
-            } else {
+            } else if proven {
                 self.line.set(Health::Ready);
             }
-            let deadline = until(Deadline::after(IDLE_WAIT), self.storm.poll_timeout());
-            for raw in source.read(deadline)?.iter().copied() {
+            let wait = if proven { IDLE_WAIT } else { PROOF_WAIT };
+            let deadline = until(Deadline::after(wait), self.storm.poll_timeout());
+            let raws = source.read(deadline)?;
+            if !std::mem::replace(&mut proven, true) {
+                backoff.reset();
+                self.line.set(Health::Ready);
+            }
+            for raw in raws.iter().copied() {
                 match self.tracker.feed(raw) {
                     Fed::More => {}
                     Fed::Key(event) => self.key(event),

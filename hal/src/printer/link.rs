@@ -174,6 +174,9 @@ impl Link {
                 self.status.answer(which, byte);
                 return Ok(());
             }
+            if deadline.passed() {
+                break;
+            }
         }
         let talked = self.nonsense > 0;
         Err(if talked { DeviceError::Nonsense("no status".to_owned()) } else { DeviceError::TimedOut })
@@ -188,6 +191,10 @@ impl Link {
         while let Some(reply) = self.next(deadline)? {
             if let Some(found) = wanted(&reply) {
                 return Ok(found);
+            }
+            // One that never stops talking is not waited for longer than a silent one.
+            if deadline.passed() {
+                break;
             }
         }
         Err(DeviceError::TimedOut)

@@ -20,6 +20,9 @@ pub const SCANS_PER_SECOND_MAX: u32 = 20;
 /// A scanner that says nothing for so long is asked whether it is still there.
 const IDLE_WAIT: Duration = Duration::from_secs(60);
 
+/// One that was just opened has to bear a read of so long before it counts as ready: a node may open and fail.
+const PROOF_WAIT: Duration = Duration::from_millis(20);
+
 /// A barcode scanner that is kept open; dropping it ends its thread.
 pub struct ScannerHandle {
     gate: Arc<Gate>,
@@ -88,8 +91,7 @@ impl Kept<dyn Scanner> for Thread {
 
     fn session(&mut self, mut scanner: Box<dyn Scanner>, backoff: &mut Backoff) -> Result<(), DeviceError> {
         self.gate.attach(scanner.canceller());
-        backoff.reset();
-        let ended = self.serve(scanner.as_mut());
+        let ended = self.serve(scanner.as_mut(), backoff);
         self.gate.attach(None);
         ended
     }
@@ -97,15 +99,22 @@ impl Kept<dyn Scanner> for Thread {
 
 impl Thread {
     /// Runs until stopped (`Ok`) or the scanner fails.
-    fn serve(&mut self, scanner: &mut dyn Scanner) -> Result<(), DeviceError> {
+    fn serve(&mut self, scanner: &mut dyn Scanner, backoff: &mut Backoff) -> Result<(), DeviceError> {
+        let mut proven = false;
         while !self.gate.stop.raised() {
             if self.storm.handle_timeout(now_us()) {
                 self.line.degraded(Trouble::NotTalking);
-            } else {
+            } else if proven {
                 self.line.set(Health::Ready);
             }
-            let deadline = until(Deadline::after(IDLE_WAIT), self.storm.poll_timeout());
-            match scanner.next_scan(deadline)? {
+            let wait = if proven { IDLE_WAIT } else { PROOF_WAIT };
+            let deadline = until(Deadline::after(wait), self.storm.poll_timeout());
+            let heard = scanner.next_scan(deadline)?;
+            if !std::mem::replace(&mut proven, true) {
+                backoff.reset();
+                self.line.set(Health::Ready);
+            }
+            match heard {
                 Some(heard) if self.storm.lets_through(now_us()) => self.tell(heard),
                 Some(_) => self.gate.count_dropped(),
                 None => {}

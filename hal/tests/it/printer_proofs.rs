@@ -177,3 +177,35 @@ fn a_printer_that_tells_nothing_by_itself_is_asked_why_it_stalls() {
     assert!(matches!(desk.wait_done(3), Ok(PrintProof::Accepted)));
     assert_eq!(desk.words().last(), Some(&numbers("next", 2)));
 }
+
+/// Once asked, it never stops sending XON.
+struct Chatters(bool);
+
+impl Transport for Chatters {
+    fn write(&mut self, bytes: &[u8], _: Deadline) -> Result<usize, DeviceError> {
+        self.0 |= bytes.starts_with(&[0x10, 0x04]);
+        Ok(bytes.len())
+    }
+
+    fn read(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<usize, DeviceError> {
+        if !self.0 {
+            std::thread::sleep(deadline.left());
+            return Err(DeviceError::TimedOut);
+        }
+        buffer.fill(0x11);
+        Ok(buffer.len())
+    }
+
+    fn finish(&mut self, _: Deadline) -> Result<(), DeviceError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_printer_that_never_stops_talking_is_waited_for_no_longer_than_a_silent_one() {
+    let begun = std::time::Instant::now();
+    let profile = Profile::named("generic-80").unwrap();
+    let opened = EscPos::open(Box::new(Chatters(false)), profile, soon());
+    assert!(matches!(opened.map(drop), Err(DeviceError::TimedOut)));
+    assert!(begun.elapsed() < Duration::from_secs(8));
+}

@@ -236,3 +236,42 @@ fn a_scan_that_began_during_the_wrong_screen_is_no_answer_to_the_next() {
     assert!(matches!(next(), Told::Read { arming, .. } if arming == armed));
     drop(hand);
 }
+
+/// A node that opens, and fails at the first read.
+struct OnlyOpens;
+
+impl Scanner for OnlyOpens {
+    fn next_scan(&mut self, _: Deadline) -> Result<Option<Heard>, DeviceError> {
+        Err(DeviceError::Gone("no such device".to_owned()))
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        None
+    }
+}
+
+#[test]
+fn a_node_that_only_opens_is_never_ready_and_tried_ever_more_seldom() {
+    let (opened, openings) = channel();
+    let (sink, events) = sync_channel(64);
+    let open = move || {
+        opened.send(()).map_err(|_| DeviceError::Gone("the test is over".to_owned()))?;
+        Ok(Box::new(OnlyOpens) as Box<dyn Scanner>)
+    };
+    let scanner = scanner::spawn("only-opens", open, sink);
+    let until = Instant::now() + Duration::from_millis(1200);
+    let mut healths = Vec::new();
+    while let Ok(event) = events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        healths.push(event);
+    }
+    drop(scanner);
+    assert!(
+        matches!(
+            healths[..],
+            [Event::Health { health: Health::Opening, .. }, Event::Health { health: Health::Absent, .. }]
+        ),
+        "{healths:?}"
+    );
+    let count = openings.iter().count();
+    assert!((2..=5).contains(&count), "{count} openings in 1.2 s: 0, 0.1, 0.3, 0.7 s");
+}

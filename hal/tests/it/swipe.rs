@@ -37,6 +37,50 @@ fn an_armed_reader_delivers_the_number_once() {
     assert_eq!(number(desk.next_swipe()), "29999000000004");
 }
 
+/// Swipes that began when they say.
+struct Told(std::sync::mpsc::Receiver<u64>);
+
+impl hal::card::Swipes for Told {
+    fn next_swipe(&mut self, _: hal::Deadline) -> Result<Option<(u64, hal::card::Tracks)>, hal::DeviceError> {
+        let Ok(begun_us) = self.0.recv_timeout(std::time::Duration::from_millis(20)) else { return Ok(None) };
+        let two = hal::card::RawTrack::Text(String::from(";21234000012347?").into());
+        Ok(Some((begun_us, hal::card::Tracks { two: Some(two), ..Default::default() })))
+    }
+
+    fn canceller(&self) -> Option<hal::card::Canceller> {
+        None
+    }
+}
+
+#[test]
+fn a_swipe_that_began_before_it_was_asked_for_is_dropped() {
+    let (swipes, told) = std::sync::mpsc::channel();
+    let (sink, events) = std::sync::mpsc::sync_channel(64);
+    let mut told = Some(told);
+    let open = move || {
+        let told = told.take().ok_or_else(|| hal::DeviceError::Gone("once".to_owned()))?;
+        Ok(Box::new(hal::card::SwipeReader::over(Box::new(Told(told)))) as Box<dyn hal::card::CardReader>)
+    };
+    let handle = hal::card::spawn(open, hal::card::Options::default(), sink);
+    let next = || loop {
+        let event = events.recv_timeout(std::time::Duration::from_secs(5)).unwrap();
+        if let hal::Event::Card(event) = event
+            && !matches!(event, Card::Inserted | Card::Removed)
+        {
+            break event;
+        }
+    };
+    let arming = handle.arm();
+    // Long before, and long after the gate was opened.
+    swipes.send(0).unwrap();
+    let dropped = next();
+    assert!(matches!(dropped, Card::Dropped), "{dropped:?}");
+    assert_eq!(handle.dropped(), 1);
+    swipes.send(u64::MAX).unwrap();
+    let read = next();
+    assert!(matches!(read, Card::Read { arming: for_whom, .. } if for_whom == arming), "{read:?}");
+}
+
 #[test]
 fn enter_between_the_tracks_does_not_cut_the_card() {
     let desk = desk();

@@ -180,6 +180,7 @@ fn in_parts(
     loop {
         match chain {
             WHOLE | LAST => return Ok(CardBytes::new(std::mem::take(&mut *got))),
+            FIRST | MIDDLE if deadline.passed() => return Err(DeviceError::TimedOut.into()),
             FIRST | MIDDLE if got.len() <= ANSWER_MAX => {}
             _ => return Err(nonsense("an answer in parts that do not fit").into()),
         }

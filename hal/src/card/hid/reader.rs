@@ -7,6 +7,7 @@ use super::layout::StripeLayout;
 use crate::{
     card::{Canceller, Swipes, Tracks},
     device::{Deadline, DeviceError},
+    input::now_us,
     transport::hidraw::{ReportError, ReportSource},
 };
 
@@ -28,14 +29,14 @@ impl HidSwipes {
 }
 
 impl Swipes for HidSwipes {
-    fn next_swipe(&mut self, deadline: Deadline) -> Result<Option<Tracks>, DeviceError> {
+    fn next_swipe(&mut self, deadline: Deadline) -> Result<Option<(u64, Tracks)>, DeviceError> {
         let Some(report) = self.source.read(deadline)? else { return Ok(None) };
         match self.layout.tracks(&report) {
-            Ok(tracks) => Ok(Some(tracks)),
+            Ok(tracks) => Ok(Some((now_us(), tracks))),
             Err(ReportError::Another) => Ok(None),
             Err(why @ (ReportError::Short | ReportError::Length)) => {
                 tracing::warn!(%why, "a swipe is thrown away");
-                Ok(Some(Tracks::default()))
+                Ok(Some((now_us(), Tracks::default())))
             }
         }
     }

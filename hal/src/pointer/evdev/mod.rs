@@ -64,10 +64,13 @@ impl Thread {
         line.set(Health::Opening);
         loop {
             let error = match Node::open(&self.path) {
+                // The first read tells a node that works from one that only opens.
                 Ok(mut node) => {
-                    line.set(Health::Ready);
-                    backoff.reset();
-                    let error = self.serve(&mut node);
+                    let error = node.sync().err().unwrap_or_else(|| {
+                        line.set(Health::Ready);
+                        backoff.reset();
+                        self.serve(&mut node)
+                    });
                     node.tracker.cancel(now_us());
                     self.tell(&mut node);
                     error
@@ -77,18 +80,16 @@ impl Thread {
             if self.stop.raised() {
                 return;
             }
-            line.failed(&error);
+            let given_up = backoff.failed(&error);
+            line.failed(&error, given_up);
             if self.stop.wait(backoff.next_wait()) {
                 return;
             }
         }
     }
 
-    /// Reads until the device fails or the handle is dropped.
+    /// Reads a node in step until the device fails or the handle is dropped.
     fn serve(&self, node: &mut Node) -> DeviceError {
-        if let Err(error) = node.sync() {
-            return error;
-        }
         self.tell(node);
         loop {
             match node.wait(&self.ended) {
