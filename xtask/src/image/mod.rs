@@ -84,6 +84,8 @@ pub(crate) struct Options {
 /// Where a build reads and writes.
 #[derive(Debug)]
 pub(crate) struct Places {
+    /// The repository.
+    pub(crate) source: PathBuf,
     /// `image/`.
     pub(crate) recipe: PathBuf,
     /// `image/x86/`.
@@ -100,7 +102,7 @@ impl Places {
         let recipe = workspace.root.join("image");
         let shared = workspace.target.join("image");
         let (name, board) = (board.name(), recipe.join(board.name()));
-        Self { board, build: shared.join(name), recipe, shared }
+        Self { source: workspace.root.clone(), board, build: shared.join(name), recipe, shared }
     }
 
     /// What is flashed.

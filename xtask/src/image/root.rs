@@ -3,7 +3,10 @@
 //! Promises: no program in it changes who runs it; what is written while building and differs each time is gone;
 //! every time in it is the epoch. Never: a file of this machine but the kiosk's binary.
 
-use super::{Places, debian, glob, recipe, tools::Tools};
+use super::{
+    Places, debian, glob, recipe,
+    tools::{SOURCE, Tools},
+};
 use crate::process::succeeds;
 use anyhow::{Context as _, Result, bail};
 use std::{
@@ -24,7 +27,8 @@ const TARGET: &str = "kiosk.target";
 const UUID: &str = "2f4f8a5e-0f0b-4c1c-8c8e-3f2d9b7a6e10";
 
 /// Mount points and folders that must be there in a root that cannot be written.
-const EMPTY: [&str; 9] = ["boot", "dev", "efi", "mnt", "proc", "run", "sys", "tmp", "var"];
+const EMPTY: [&str; 10] =
+    ["boot", "dev", "efi", "etc/kiosk/services", "mnt", "proc", "run", "sys", "tmp", "var"];
 
 /// The tree, where it is kept.
 pub(super) fn tree(places: &Places) -> PathBuf {
@@ -64,11 +68,38 @@ pub(super) fn make(places: &Places, tools: &Tools, kiosk: &Path, version: &str) 
     let stripped = format!("/build/{BINARY}");
     tools.run(&["install", "-D", "-m", "755", &stripped, &format!("{INSIDE}/usr/bin/kiosk")])?;
     tools.run(&["cp", "-r", "--no-preserve=ownership,timestamps", "-P", "/recipe/root/.", INSIDE])?;
+    install(places, tools)?;
     name_it(places, tools, version)?;
     let folders = EMPTY.map(|name| format!("{INSIDE}/{name}"));
     let make: Vec<&str> = ["mkdir", "-p"].into_iter().chain(folders.iter().map(String::as_str)).collect();
     tools.run(&make)?;
     settle(tools, &release)
+}
+
+/// The units and rules of this repository, as `install.list` says, and the units that never start.
+fn install(places: &Places, tools: &Tools) -> Result<()> {
+    for line in recipe::list(&places.recipe.join("install.list"))? {
+        let (from, to) =
+            line.split_once(' ').with_context(|| format!("install.list: '{line}' names no place"))?;
+        let found = glob::find(&places.source, from)?;
+        if found.is_empty() {
+            bail!("install.list: there is no {from}");
+        }
+        for file in found {
+            let file = format!("{SOURCE}/{}", file.display());
+            let place = format!("{INSIDE}{to}");
+            let how: &[&str] = if to.ends_with('/') {
+                &["-D", "-m", "644", "-t", &place, &file]
+            } else {
+                &["-D", "-m", "644", &file, &place]
+            };
+            tools.run(&[&["install"], how].concat())?;
+        }
+    }
+    for unit in recipe::list(&places.source.join("systemd/masked.list"))? {
+        tools.run(&["ln", "-sf", "/dev/null", &format!("{INSIDE}/etc/systemd/system/{unit}")])?;
+    }
+    Ok(())
 }
 
 /// What systemd, the loader and the kernel's module loader would otherwise write at the first boot.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/` | `target/image/tools` |
 //! | `/recipe` | `image/`, to be read only |
+//! | `/source/systemd`, `/source/udev` | the folders of these names, to be read only |
 //! | `/build` | `target/image/x86` |
 //!
 //! Promises: the tools are those of `tools.list`; whatever they say goes to `build.log`, and its end is shown when
@@ -22,6 +23,11 @@ use std::{
     process::{Command, Stdio},
 };
 
+/// Where the repository's folders are for the tools.
+pub(super) const SOURCE: &str = "/source";
+/// Those of which an image takes files.
+const FOLDERS: [&str; 2] = ["systemd", "udev"];
+
 const LIST: &str = "tools.list";
 /// Which list the tools were made from; written last.
 const STAMP: &str = "tools.stamp";
@@ -33,6 +39,7 @@ const LOG_LINES: usize = 20;
 #[derive(Debug)]
 pub(crate) struct Tools {
     root: PathBuf,
+    source: PathBuf,
     recipe: PathBuf,
     build: PathBuf,
     epoch: String,
@@ -43,6 +50,7 @@ impl Tools {
     pub(crate) fn ready(places: &Places, epoch: &str) -> Result<Self> {
         let tools = Self {
             root: places.shared.join("tools"),
+            source: places.source.clone(),
             recipe: places.recipe.clone(),
             build: places.build.clone(),
             epoch: epoch.to_owned(),
@@ -80,6 +88,9 @@ impl Tools {
             .arg("/");
         command.args(["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]);
         command.arg("--ro-bind").arg(&self.recipe).arg("/recipe");
+        for folder in FOLDERS {
+            command.arg("--ro-bind").arg(self.source.join(folder)).arg(format!("{SOURCE}/{folder}"));
+        }
         command.arg("--bind").arg(&self.build).arg("/build").args(["--chdir", "/build", "--clearenv"]);
         command.args(["--setenv", "PATH", "/usr/sbin:/usr/bin", "--setenv", "LC_ALL", "C.UTF-8"]);
         command.args(["--setenv", "SOURCE_DATE_EPOCH", &self.epoch, "--"]).args(words);
