@@ -129,12 +129,15 @@ enum Task {
         /// Host and port.
         address: std::net::SocketAddr,
     },
-    /// Runs drivers against devices a kernel pretends to have, in a virtual machine (QEMU).
+    /// In a virtual machine (QEMU): drivers against devices a kernel pretends to have, or the image as it is flashed.
     Vm {
         /// What to run.
         guest: vm::Guest,
         /// Only scenarios whose name contains this, such as `touch::`.
         filter: Option<String>,
+        /// Which image is booted; for `boot` only.
+        #[arg(long)]
+        board: Option<image::Board>,
         /// Stop and list system packages that are missing instead of installing them.
         #[arg(long)]
         no_install: bool,
@@ -159,7 +162,7 @@ fn main() -> ExitCode {
         Task::Campaign { harm, full, seed } => campaign::run(harm, full, seed),
         Task::Units => units::run(),
         Task::Knock { address } => Ok(units::knock(address)),
-        Task::Vm { guest, filter, no_install } => vm::run(guest, filter.as_deref(), no_install),
+        Task::Vm { guest, filter, board, no_install } => vm::run(guest, filter.as_deref(), board, no_install),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

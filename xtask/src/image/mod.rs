@@ -130,6 +130,16 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Builds the image as it is built without options, for who wants to start it.
+pub(crate) fn ready(board: Board) -> Result<(Places, Tools)> {
+    let workspace = workspace::load()?;
+    let places = Places::of(&workspace, board);
+    let options = Options { board, refresh: false, locked: false, update_lock: false, no_install: true };
+    build(&workspace, &places, &options)?;
+    let tools = Tools::ready(&places, &epoch(&workspace)?)?;
+    Ok((places, tools))
+}
+
 /// What came of a build.
 struct Built {
     packages: usize,
