@@ -1,5 +1,5 @@
 //! The project's commands: `cargo xtask test | tidy | packages | demo | audit | bench | campaign | fuzz |
-//! peers | powercut | units | vm`.
+//! image | peers | powercut | units | vm`.
 //!
 //! Promises: what a command prints last is what happened; a check that did not run says so; every
 //! exit status below is one a script can act on.
@@ -18,6 +18,7 @@ mod bench;
 mod campaign;
 mod demo;
 mod fuzz;
+mod image;
 mod packages;
 mod peers;
 mod postgres;
@@ -88,6 +89,9 @@ enum Task {
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
         minutes: u32,
     },
+    /// Builds a disk image to flash from Debian's packages and this workspace; as root, or where users have
+    /// namespaces.
+    Image(image::Options),
     /// Lets programs we did not write check our bytes, our pictures and our simulated printer.
     Peers,
     /// Builds with optimisation and measures; without a name it lists what can be measured.
@@ -125,12 +129,15 @@ enum Task {
         /// Host and port.
         address: std::net::SocketAddr,
     },
-    /// Runs drivers against devices a kernel pretends to have, in a virtual machine (QEMU).
+    /// In a virtual machine (QEMU): drivers against devices a kernel pretends to have, or the image as it is flashed.
     Vm {
         /// What to run.
         guest: vm::Guest,
         /// Only scenarios whose name contains this, such as `touch::`.
         filter: Option<String>,
+        /// Which image is booted; for `boot` only.
+        #[arg(long)]
+        board: Option<image::Board>,
         /// Stop and list system packages that are missing instead of installing them.
         #[arg(long)]
         no_install: bool,
@@ -147,6 +154,7 @@ fn main() -> ExitCode {
         }
         Task::Audit => audit::run(),
         Task::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
+        Task::Image(options) => image::run(&options),
         Task::Peers => peers::run(),
         Task::Bench { name, rest } => bench::run(name.as_deref(), &rest),
         Task::Postgres { no_install } => postgres::run(no_install),
@@ -154,7 +162,7 @@ fn main() -> ExitCode {
         Task::Campaign { harm, full, seed } => campaign::run(harm, full, seed),
         Task::Units => units::run(),
         Task::Knock { address } => Ok(units::knock(address)),
-        Task::Vm { guest, filter, no_install } => vm::run(guest, filter.as_deref(), no_install),
+        Task::Vm { guest, filter, board, no_install } => vm::run(guest, filter.as_deref(), board, no_install),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

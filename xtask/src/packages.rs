@@ -40,6 +40,10 @@ pub(crate) enum Purpose {
     Server,
     /// Two networks with a packet filter between them.
     Network,
+    /// What is flashed.
+    Image,
+    /// A virtual machine that starts as a PC does.
+    Firmware,
 }
 
 /// How a package shows that it is there.
@@ -55,6 +59,8 @@ enum Sign {
     Font(&'static str),
     /// PostgreSQL's `initdb`, of any version.
     Server,
+    /// A file in one of the directories for data.
+    Data(&'static str),
 }
 
 struct Need {
@@ -116,6 +122,21 @@ const NEEDS: &[Need] = &[
         Sign::Program("ip"),
         "makes networks for the packet filter to be tried in",
     ),
+    need("mmdebstrap", Purpose::Image, Sign::Program("mmdebstrap"), "puts Debian's packages into a folder"),
+    need("bubblewrap", Purpose::Image, Sign::Program("bwrap"), "runs the image's tools in that folder"),
+    need(
+        "debian-archive-keyring",
+        Purpose::Image,
+        Sign::Data("keyrings/debian-archive-keyring.gpg"),
+        "checks who signed the packages",
+    ),
+    need(
+        "qemu-system-x86",
+        Purpose::Firmware,
+        Sign::Program("qemu-system-x86_64"),
+        "runs the image as a machine would",
+    ),
+    need("ovmf", Purpose::Firmware, Sign::Data("OVMF/OVMF_CODE_4M.fd"), "starts it as a PC's firmware would"),
 ];
 
 /// How deep font directories are searched.
@@ -134,6 +155,7 @@ struct Places {
     libraries: Vec<PathBuf>,
     fonts: Vec<PathBuf>,
     servers: PathBuf,
+    data: Vec<PathBuf>,
 }
 
 impl Places {
@@ -158,7 +180,8 @@ impl Places {
         let mut programs = paths("PATH");
         // What root starts is found there by root, whoever asks.
         programs.extend(["/usr/sbin", "/sbin"].map(PathBuf::from));
-        Self { programs, headers, libraries, fonts, servers: "/usr/lib/postgresql".into() }
+        let data = ["/usr/share", "/usr/local/share"].map(PathBuf::from).into();
+        Self { programs, headers, libraries, fonts, servers: "/usr/lib/postgresql".into(), data }
     }
 
     fn shows(&self, sign: Sign) -> bool {
@@ -170,6 +193,7 @@ impl Places {
             Sign::Server => fs::read_dir(&self.servers).is_ok_and(|mut versions| {
                 versions.any(|v| v.is_ok_and(|v| v.path().join("bin/initdb").is_file()))
             }),
+            Sign::Data(name) => has(&self.data, name),
             Sign::Font(begins) => self.fonts.iter().any(|place| has_font(place, begins, FONT_DEPTH_MAX)),
         }
     }
@@ -203,6 +227,8 @@ pub(crate) fn run(no_install: bool) -> Result<ExitCode> {
         Purpose::Disk,
         Purpose::Server,
         Purpose::Network,
+        Purpose::Image,
+        Purpose::Firmware,
     ];
     purposes.extend(window());
     let complete = ensure(&purposes, no_install)?;
@@ -306,7 +332,7 @@ fn apt_get(prefix: &[&str], args: &[&str]) -> Command {
 mod tests {
     use super::*;
 
-    const ALL: [Purpose; 9] = [
+    const ALL: [Purpose; 11] = [
         Purpose::Build,
         Purpose::Text,
         Purpose::X11,
@@ -316,6 +342,8 @@ mod tests {
         Purpose::Disk,
         Purpose::Server,
         Purpose::Network,
+        Purpose::Image,
+        Purpose::Firmware,
     ];
 
     fn empty() -> Places {
@@ -325,6 +353,7 @@ mod tests {
             libraries: vec![],
             fonts: vec![],
             servers: PathBuf::new(),
+            data: vec![],
         }
     }
 
@@ -350,7 +379,9 @@ mod tests {
             libraries: vec![root.clone()],
             fonts: vec![root.join("fonts")],
             servers: PathBuf::new(),
+            data: vec![root.clone()],
         };
+        assert!(places.shows(Sign::Data("fonts/truetype/noto/NotoSans-Regular.ttf")));
         assert!(places.shows(Sign::Program("cc")));
         assert!(!places.shows(Sign::Header("stdio.h")));
         assert!(places.shows(Sign::Font("NotoSans-Regular.")));

@@ -28,6 +28,8 @@ pub(crate) struct Workspace {
 pub(crate) struct Package {
     /// Its name.
     pub name: String,
+    /// Its version; ours are all the same.
+    pub version: String,
     /// Its `Cargo.toml`.
     pub manifest_path: PathBuf,
     /// What it names in the three dependency tables.
@@ -52,6 +54,14 @@ pub(crate) struct Linked {
     pub version: String,
     /// The licence expression it states; empty when it states none.
     pub licence: String,
+}
+
+impl Workspace {
+    /// The version of what is built here.
+    pub(crate) fn version(&self) -> Result<String> {
+        let package = self.packages.first().context("the workspace has no crate")?;
+        Ok(package.version.clone())
+    }
 }
 
 /// Reads the workspace around the current directory.

@@ -1,4 +1,5 @@
-//! `cargo xtask vm hal`: hal against real kernel devices, in a virtual machine without hardware.
+//! `cargo xtask vm hal`: hal against real kernel devices, in a virtual machine without hardware; and
+//! `cargo xtask vm boot`: the image as it is flashed ([`boot`]).
 //!
 //! ```text
 //! linux-image-*.deb --> vmlinuz, modules.cpio     kept in target/vm until the package or MODULES changes
@@ -17,6 +18,7 @@
 //! Never: skips because something is missing; changes anything outside of `target/vm` but the system
 //! packages it names and installs.
 
+mod boot;
 mod certificates;
 mod cpio;
 mod debian;
@@ -26,9 +28,11 @@ mod modules;
 mod others;
 mod outside;
 mod program;
+mod qmp;
 mod report;
 
 use crate::{
+    image::Board,
     packages::{self, Purpose},
     workspace,
 };
@@ -52,11 +56,31 @@ pub(crate) enum Guest {
     /// Drivers of hal against touch panels, keypads, printers and scanners that the kernel pretends to have, and
     /// a card reader that QEMU does; with second opinions of programs that are not ours.
     Hal,
+    /// The image: builds it and starts it as a PC's firmware would, looks at its screen, touches it, and changes a
+    /// bit of it.
+    Boot,
 }
 
 /// `cargo xtask vm`.
-pub(crate) fn run(guest: Guest, filter: Option<&str>, no_install: bool) -> Result<ExitCode> {
+pub(crate) fn run(
+    guest: Guest,
+    filter: Option<&str>,
+    board: Option<Board>,
+    no_install: bool,
+) -> Result<ExitCode> {
     match guest {
+        Guest::Boot => {
+            let Some(board) = board else { bail!("say which image: --board x86") };
+            let needs = [Purpose::Build, Purpose::Image, Purpose::Firmware];
+            if !packages::ensure(&needs, no_install)? {
+                return Ok(ExitCode::FAILURE);
+            }
+            Ok(if boot::run(board, filter.unwrap_or_default())? {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
         Guest::Hal => {
             if !packages::ensure(&[Purpose::Build, Purpose::Machine], no_install)? {
                 return Ok(ExitCode::FAILURE);

@@ -9,22 +9,12 @@
 //! CANNOT number why
 //! ```
 //!
-//! QEMU is told by its machine protocol, QMP: one JSON object a line, `docs/interop/qmp-spec.txt`.
-//!
-//! Promises: an answer to each ASK, within [`QMP_WAIT`] for each step. Never: a hand that nobody asked for.
+//! Promises: an answer to each ASK, within [`super::qmp::WAIT`] for each step. Never: a hand that nobody asked for.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use super::qmp::{Qmp, result};
+use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
-use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    os::unix::net::UnixStream,
-    path::Path,
-    thread,
-    time::Duration,
-};
-
-/// QEMU does what it is told within this, on a busy machine.
-const QMP_WAIT: Duration = Duration::from_secs(20);
+use std::{os::unix::net::UnixStream, path::Path, thread, time::Duration};
 
 /// QEMU waits for ever for a card's thread that it tells to end while that is not asleep, and so the machine
 /// hangs (`emulated_unrealize` in `hw/usb/ccid-card-emulated.c`). So the machine stands still while a hand is
@@ -48,7 +38,7 @@ pub(super) fn port() -> [String; 2] {
 /// The line to QEMU, and what is plugged in.
 #[derive(Debug)]
 pub(super) struct Outside {
-    qmp: BufReader<UnixStream>,
+    qmp: Qmp,
     certificates: String,
     reader: bool,
     card: bool,
@@ -57,12 +47,8 @@ pub(super) struct Outside {
 impl Outside {
     /// Greets QEMU on `qmp`; the card's certificates are in the NSS database `certificates`.
     pub(super) fn new(qmp: UnixStream, certificates: &Path) -> Result<Self> {
-        qmp.set_read_timeout(Some(QMP_WAIT))?;
         let certificates = format!("sql:{}", certificates.display());
-        let mut outside = Self { qmp: BufReader::new(qmp), certificates, reader: false, card: false };
-        ensure!(outside.next()?.get("QMP").is_some(), "QEMU does not greet");
-        outside.tell("qmp_capabilities", &json!({}))?;
-        Ok(outside)
+        Ok(Self { qmp: Qmp::greet(qmp)?, certificates, reader: false, card: false })
     }
 
     /// Does what `line` asks for and says what to answer; `None` when it asks for nothing.
@@ -115,21 +101,21 @@ impl Outside {
     }
 
     fn add(&mut self, device: &Value) -> Result<()> {
-        self.tell("stop", &json!({}))?;
-        let added = self.tell("device_add", device);
+        self.qmp.tell("stop", &json!({}))?;
+        let added = self.qmp.tell("device_add", device);
         thread::sleep(CARD_ASLEEP);
-        self.tell("cont", &json!({}))?;
+        self.qmp.tell("cont", &json!({}))?;
         added
     }
 
     fn remove(&mut self, id: &str) -> Result<()> {
-        self.tell("stop", &json!({}))?;
+        self.qmp.tell("stop", &json!({}))?;
         thread::sleep(CARD_ASLEEP);
-        self.send("device_del", &json!({ "id": id }))?;
+        self.qmp.send("device_del", &json!({ "id": id }))?;
         // The answer and the event come in either order; the device is gone with the event.
         let (mut answered, mut gone) = (false, false);
         while !(answered && gone) {
-            let said = self.next()?;
+            let said = self.qmp.next()?;
             if said.get("event").is_some() {
                 gone |= said.get("event") == Some(&json!("DEVICE_DELETED"))
                     && said.pointer("/data/device") == Some(&json!(id));
@@ -138,43 +124,14 @@ impl Outside {
                 answered = true;
             }
         }
-        self.tell("cont", &json!({}))
-    }
-
-    fn tell(&mut self, command: &str, arguments: &Value) -> Result<()> {
-        self.send(command, arguments)?;
-        loop {
-            let said = self.next()?;
-            if said.get("event").is_none() {
-                return result(&said, command);
-            }
-        }
-    }
-
-    fn send(&mut self, command: &str, arguments: &Value) -> Result<()> {
-        let mut line = json!({ "execute": command, "arguments": arguments }).to_string();
-        line.push('\n');
-        self.qmp.get_mut().write_all(line.as_bytes()).with_context(|| format!("QMP {command}"))
-    }
-
-    fn next(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        let count = self.qmp.read_line(&mut line).context("QEMU does not answer")?;
-        ensure!(count > 0, "QEMU is gone");
-        serde_json::from_str(&line).with_context(|| format!("QEMU said {line}"))
-    }
-}
-
-fn result(said: &Value, command: &str) -> Result<()> {
-    match said.pointer("/error/desc") {
-        Some(why) => bail!("QEMU refuses {command}: {why}"),
-        None => Ok(()),
+        self.qmp.tell("cont", &json!({}))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead as _, BufReader, Write as _};
 
     const OK: &str = "{\"return\": {}}\n";
 
