@@ -87,15 +87,16 @@ impl Picture {
         }
         let middle = self.count(SIGN_AT);
         let share = |colour| all.get(&colour).map_or(0, |count| count * 1000 / (self.width * self.height));
-        let sign_in_the_middle =
-            |colour| share(colour) >= SIGN_MIN && all.get(&colour) == middle.get(&colour);
+        let enough = |count: usize| count * 1000 >= SIGN_MIN * self.width * self.height;
+        let in_the_middle = |colour| middle.get(&colour).is_some_and(|count| enough(*count));
+        let only_there = |colour| in_the_middle(colour) && all.get(&colour) == middle.get(&colour);
         if share(ATTRACT_GROUND) >= GROUND_MIN && share(ATTRACT_RING) >= SIGN_MIN {
             Look::Attract
-        } else if share(CONTRAST_GROUND) >= GROUND_MIN && sign_in_the_middle(CONTRAST_SIGN) {
+        } else if share(CONTRAST_GROUND) >= GROUND_MIN && in_the_middle(CONTRAST_SIGN) {
             Look::OutOfServiceContrast
         } else if share(GROUND) < GROUND_MIN {
             Look::Other
-        } else if sign_in_the_middle(WAIT) {
+        } else if only_there(WAIT) {
             Look::OutOfService
         } else if all.contains_key(&PRIMARY) && !all.contains_key(&WAIT) {
             Look::Choice
