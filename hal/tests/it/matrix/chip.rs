@@ -218,9 +218,8 @@ pub(super) fn cell(fault: Fault, phase: Phase) -> Cell {
         Fault::CardPulled if phase == Phase::Idle => Cell::Na("a card that is not spoken to is just removed"),
         Fault::CardPulled if phase == Phase::Opening => no_card,
         Fault::CardPulled => protocol(phase, Ccid::PullCard, End::Torn),
-        // What a reader says of a collision: the card it spoke to is mute, or its line is faulty.
-        Fault::TwoCards if phase == Phase::MidWrite => protocol(phase, Ccid::Mute, End::Mute),
-        Fault::TwoCards if phase == Phase::Awaiting => protocol(phase, Ccid::HardwareError, End::Unreadable),
+        // What a reader says of a collision: the line of the card it spoke to is faulty.
+        Fault::TwoCards if spoken_to => protocol(phase, Ccid::HardwareError, End::Unreadable),
         Fault::TwoCards => no_card,
         Fault::PartialWrite => Cell::Na("messages in part are the bus's: usb.rs goes on with the rest"),
         Fault::PaperOut
@@ -246,13 +245,14 @@ fn pulled(phase: Phase, after: After) -> Cell {
 
 /// A fault of the protocol, once, in the reply to what the driver sends in this phase.
 fn protocol(phase: Phase, fault: Ccid, ends: End) -> Cell {
+    if phase == Phase::MidWrite && !matches!(fault, Ccid::Silent) {
+        return Cell::Na("a command is handed over whole; what is wrong with it shows in its answer");
+    }
     run(move || {
         let mut rig = ChipRig::new();
         let (at, ends) = match phase {
             Phase::Idle => (At::Idle, End::Nothing),
             Phase::Opening => (At::Asking, End::Nothing),
-            // A stall while a command is handed over is one of the answer to it, as a bus sees it.
-            Phase::MidWrite if !matches!(fault, Ccid::Silent) => (At::Answering, ends),
             Phase::MidWrite => (At::Sending, ends),
             Phase::Awaiting => (At::Answering, ends),
             Phase::Closing => (At::Closing, End::Nothing),
