@@ -92,6 +92,17 @@ impl Unit {
         stick
     }
 
+    /// Such a stick is read, and then nothing can be settled here: said with the tally, and nothing is touched.
+    fn cannot_settle(&self, stick: &Path, parts: &[&str]) {
+        let before = (tree(&self.state), tree(stick));
+        let run = self.ask(&["deliver", stick.to_str().unwrap()]);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""), "{}", run.stdout);
+        let (first, last) = run.stdout.trim_end().split_once('\n').unwrap();
+        says(first, parts);
+        assert!(first.starts_with("not finished: ") && last.ends_with("settled 0, unsettled 0"), "{last}");
+        assert_eq!((tree(&self.state), tree(stick)), before, "something was touched");
+    }
+
     /// Such a stick is refused here, settles nothing, and stays as it is.
     fn refuses_receipts(&self, stick: &Path, parts: &[&str]) {
         let before = (tree(&self.state), tree(stick));
@@ -176,7 +187,7 @@ fn a_read_only_part_can_still_be_asked_about() {
         let line = ["unit-a.toml", "unit-a-state/", "cannot be written", "denied"];
         unit.refuses_the_agent(&line);
         unit.answers_every_question();
-        unit.refuses_receipts(&stick, &line);
+        unit.cannot_settle(&stick, &line);
         forbid(&part, 0o644);
     }
     let run = unit.ask(&["deliver", stick.to_str().unwrap()]);
