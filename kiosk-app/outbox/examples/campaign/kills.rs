@@ -30,6 +30,8 @@ use tempfile::TempDir;
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// After so many kills a new outbox is begun.
 const KILLS_PER_OUTBOX: u64 = 40;
+/// So many processes for each kill that is asked for, at most: some steps come only once an outbox has grown old.
+const RUNS_PER_KILL: u64 = 10;
 /// Endings may be heard in another order than they were kept by this many.
 const IN_FLIGHT: usize = 8;
 /// A random kill comes at one of so many lines; a whole run writes about 600.
@@ -90,7 +92,7 @@ pub(crate) fn run(kills: u64, seed: u64, work: &dyn Fn(&Path, u64) -> Command) -
     let mut store = Store::new()?;
     let mut runs = 0_u64;
     while found.kills < kills || !found.unreached.is_empty() {
-        if runs >= kills.saturating_mul(3) {
+        if runs >= kills.saturating_mul(RUNS_PER_KILL) {
             break;
         }
         if runs % KILLS_PER_OUTBOX == KILLS_PER_OUTBOX - 1 {
