@@ -71,6 +71,8 @@ pub fn run(config_file: &Path) -> anyhow::Result<()> {
     };
     let backoff = Backoff { base_ms: config.retry.base_ms, cap_ms: config.retry.cap_ms };
     runtime.block_on(async {
+        // Before anybody may say that it is ready: from then on it may be stopped.
+        let stopped = stop_signal().context("waiting for a signal")?;
         let listener = door::open(config_file, &config.socket, given)?;
         let uid = config.shell_uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
         let courier = tokio::spawn(Courier::new(shared.clone(), backoff).run());
@@ -78,7 +80,7 @@ pub fn run(config_file: &Path) -> anyhow::Result<()> {
         let proof = tokio::spawn(proof::feed(shared.outbox.clone(), service::beat_every()));
         tracing::info!(socket = %config.socket.display(), "agent ready");
         let ended = tokio::select! {
-            stop = stop_signal() => stop.context("waiting for a signal"),
+            () = stopped => Ok(()),
             ended = courier => Err(ended.unwrap_or_else(Into::into)).context("delivering"),
             ended = door => Err(anyhow::anyhow!("the door ended: {ended:?}")),
             ended = proof => Err(anyhow::anyhow!("the proof of the outbox ended: {ended:?}")),
@@ -118,11 +120,13 @@ pub(crate) fn uplink(file: &Path, config: &AgentConfig) -> Result<Uplink, StartE
     })
 }
 
-async fn stop_signal() -> std::io::Result<()> {
+/// Hears SIGTERM and SIGINT from now on; what it gives ends with the first.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-    Ok(())
+    Ok(async move {
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+    })
 }
 
 /// Wall clock, milliseconds since 1970.
