@@ -48,7 +48,8 @@ pub(super) fn findings(tools: &Tools, rules: &str) -> Result<Vec<String>> {
     let street = Street::build()?;
     let knocker = street.folder.join("knock");
     // Where any user may start it, which a build's folder need not be.
-    fs::copy(env::current_exe()?, &knocker)?;
+    // Not by name: cargo may have put another one there since this one started.
+    fs::copy("/proc/self/exe", &knocker)?;
     tools.stage("profile.nft", PROFILE)?;
     for file in [rules, "profile.nft"] {
         let path = super::tools::staged(file);
