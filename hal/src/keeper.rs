@@ -37,6 +37,9 @@ const FAILURES_MAX: u32 = 5;
 /// The wait before a faulted device is opened again.
 const REOPEN_FAULTED: Duration = Duration::from_secs(15);
 
+/// A device that was just opened has to bear a read of so long before it counts as ready: a node may open and fail.
+const PROOF_WAIT: Duration = Duration::from_millis(20);
+
 /// Locks, whatever a panicking thread left behind.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -103,6 +106,29 @@ impl Backoff {
         let wait = self.wait;
         self.wait = wait.saturating_mul(2).min(REOPEN_LAST);
         wait
+    }
+}
+
+/// Whether a device that says nothing by itself has borne a read since it was opened.
+#[derive(Default)]
+pub(crate) struct Proving(bool);
+
+impl Proving {
+    pub(crate) fn is_proven(&self) -> bool {
+        self.0
+    }
+
+    /// How long the next read may take; `idle` once it is proven.
+    pub(crate) fn wait(&self, idle: Duration) -> Duration {
+        if self.0 { idle } else { PROOF_WAIT }
+    }
+
+    /// A read ended without an error: with the first one the device is ready.
+    pub(crate) fn bore_a_read(&mut self, line: &mut HealthLine, backoff: &mut Backoff) {
+        if !std::mem::replace(&mut self.0, true) {
+            backoff.reset();
+            line.set(Health::Ready);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     device::{self, Class, Deadline, DeviceError, EventSink, Health, Trouble},
     gate::Gate,
     input::now_us,
-    keeper::{Backoff, HealthLine, Kept, Stop, Worker, keep, lock},
+    keeper::{Backoff, HealthLine, Kept, Proving, Stop, Worker, keep, lock},
     keys::{Action, Fed, KeyEvent, KeySource, Storm, Tracker},
     wedge::until,
 };
@@ -23,9 +23,6 @@ pub const KEYS_PER_SECOND_MAX: u32 = 40;
 
 /// A keypad that says nothing for so long is asked whether it is still there.
 const IDLE_WAIT: Duration = Duration::from_secs(60);
-
-/// One that was just opened has to bear a read of so long before it counts as ready: a node may open and fail.
-const PROOF_WAIT: Duration = Duration::from_millis(20);
 
 #[derive(Default)]
 struct Shared {
@@ -113,20 +110,16 @@ impl Kept<dyn KeySource> for Thread {
 impl Thread {
     /// Runs until stopped (`Ok`) or the keypad fails.
     fn serve(&mut self, source: &mut dyn KeySource, backoff: &mut Backoff) -> Result<(), DeviceError> {
-        let mut proven = false;
+        let mut proving = Proving::default();
         while !self.shared.gate.stop.raised() {
             if self.storm.handle_timeout(now_us()) {
                 self.line.degraded(Trouble::NotTalking);
-            } else if proven {
+            } else if proving.is_proven() {
                 self.line.set(Health::Ready);
             }
-            let wait = if proven { IDLE_WAIT } else { PROOF_WAIT };
-            let deadline = until(Deadline::after(wait), self.storm.poll_timeout());
+            let deadline = until(Deadline::after(proving.wait(IDLE_WAIT)), self.storm.poll_timeout());
             let raws = source.read(deadline)?;
-            if !std::mem::replace(&mut proven, true) {
-                backoff.reset();
-                self.line.set(Health::Ready);
-            }
+            proving.bore_a_read(&mut self.line, backoff);
             for raw in raws.iter().copied() {
                 match self.tracker.feed(raw) {
                     Fed::More => {}

@@ -8,7 +8,7 @@ use crate::{
     device::{self, Class, Deadline, DeviceError, EventSink, Health, Trouble},
     gate::Gate,
     input::now_us,
-    keeper::{Backoff, HealthLine, Kept, Stop, Worker, keep},
+    keeper::{Backoff, HealthLine, Kept, Proving, Stop, Worker, keep},
     keys::Storm,
     wedge::until,
 };
@@ -19,9 +19,6 @@ pub const SCANS_PER_SECOND_MAX: u32 = 20;
 
 /// A scanner that says nothing for so long is asked whether it is still there.
 const IDLE_WAIT: Duration = Duration::from_secs(60);
-
-/// One that was just opened has to bear a read of so long before it counts as ready: a node may open and fail.
-const PROOF_WAIT: Duration = Duration::from_millis(20);
 
 /// A barcode scanner that is kept open; dropping it ends its thread.
 pub struct ScannerHandle {
@@ -100,20 +97,16 @@ impl Kept<dyn Scanner> for Thread {
 impl Thread {
     /// Runs until stopped (`Ok`) or the scanner fails.
     fn serve(&mut self, scanner: &mut dyn Scanner, backoff: &mut Backoff) -> Result<(), DeviceError> {
-        let mut proven = false;
+        let mut proving = Proving::default();
         while !self.gate.stop.raised() {
             if self.storm.handle_timeout(now_us()) {
                 self.line.degraded(Trouble::NotTalking);
-            } else if proven {
+            } else if proving.is_proven() {
                 self.line.set(Health::Ready);
             }
-            let wait = if proven { IDLE_WAIT } else { PROOF_WAIT };
-            let deadline = until(Deadline::after(wait), self.storm.poll_timeout());
+            let deadline = until(Deadline::after(proving.wait(IDLE_WAIT)), self.storm.poll_timeout());
             let heard = scanner.next_scan(deadline)?;
-            if !std::mem::replace(&mut proven, true) {
-                backoff.reset();
-                self.line.set(Health::Ready);
-            }
+            proving.bore_a_read(&mut self.line, backoff);
             match heard {
                 Some(heard) if self.storm.lets_through(now_us()) => self.tell(heard),
                 Some(_) => self.gate.count_dropped(),
