@@ -9,6 +9,9 @@
 //! Promises: without systemd every call does nothing; a socket that is not the configured one is refused.
 //! Never: says WATCHDOG=1 by itself; whoever calls [`alive`] has proven something first.
 
+#[cfg(test)]
+pub(crate) mod watched;
+
 use crate::config::StartError;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;

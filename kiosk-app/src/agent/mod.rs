@@ -7,6 +7,8 @@
 mod courier;
 mod door;
 mod proof;
+#[cfg(test)]
+mod sample;
 #[cfg(feature = "demo")]
 #[cfg(test)]
 mod tests;

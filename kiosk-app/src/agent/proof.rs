@@ -45,45 +45,17 @@ fn status(stats: &Stats) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use kiosk_core::{
-        claim::ClaimCode,
-        ids::{EnvelopeId, KeyId},
-        wire::{ClockQuality, Envelope, Stamp},
-    };
+    use super::{super::sample::envelope, *};
+    use crate::service::watched::{PART, PATIENCE, Watched, is_watched, mark};
     use kiosk_outbox::Options;
-    use std::{os::unix::net::UnixDatagram, process::Command, sync::mpsc::channel};
-
-    /// Set in the process whose committer is stuck.
-    const CHILD: &str = "NOTIFY_SOCKET";
-    /// Beats come three times as often.
-    const WATCHDOG: Duration = Duration::from_millis(150);
-    /// How long each part of the child's life takes.
-    const PART: Duration = Duration::from_millis(900);
-    /// Nobody waits longer for anything.
-    const PATIENCE: Duration = Duration::from_secs(30);
-
-    fn envelope() -> Envelope {
-        Envelope {
-            id: EnvelopeId::new(1, [7; 10]),
-            service: "report".parse().unwrap(),
-            claim: ClaimCode::draw([1; 8]).unwrap().digest(),
-            key: KeyId(1),
-            made_at: Stamp { unix_ms: 1, clock: ClockQuality::Unsynced },
-            sealed: vec![1, 2, 3],
-        }
-    }
-
-    fn mark(word: &str) {
-        sd_notify::notify(&[sd_notify::NotifyState::Status(word)]).unwrap();
-    }
+    use std::sync::mpsc::channel;
 
     /// Started by the test below as a process of its own, since systemd's variables are a process's.
     #[tokio::test]
     async fn a_committer_that_is_stuck_for_a_while() {
         let folder = tempfile::tempdir().unwrap();
         let (outbox, _) = Outbox::open(&folder.path().join("state"), Options::default()).unwrap();
-        if std::env::var_os(CHILD).is_none() {
+        if !is_watched() {
             // Alone it shows that nobody is fed who does not watch.
             assert_eq!(service::beat_every(), None);
             assert!(tokio::time::timeout(PART, feed(outbox, None)).await.is_err());
@@ -111,33 +83,13 @@ mod tests {
 
     #[test]
     fn a_stuck_outbox_leaves_the_watchdog_hungry() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("notify");
-        let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "agent::proof::tests::a_committer_that_is_stuck_for_a_while"])
-            .env(CHILD, &path)
-            .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
-            .spawn()
-            .unwrap();
-        let said = |until: &str| {
-            let mut fed = 0;
-            loop {
-                let mut bytes = [0; 256];
-                let length = socket.recv(&mut bytes).unwrap();
-                let text = std::str::from_utf8(&bytes[..length]).unwrap();
-                fed += text.matches("WATCHDOG=1").count();
-                if text.contains(until) {
-                    return fed;
-                }
-            }
-        };
+        let watched = Watched::start("agent::proof::tests::a_committer_that_is_stuck_for_a_while");
+        let said = |words| watched.fed_until(words);
         assert_eq!(said("READY=1\nSTATUS=queued 0, needs staff 0"), 0, "fed before the first answer");
         let working = said("STATUS=stuck");
         let stuck = said("STATUS=free");
         let again = said("STATUS=end");
-        assert!(child.wait().unwrap().success());
+        assert!(watched.ended_well());
         assert!(working >= 2, "{working} while it worked");
         // An answer given just before it got stuck may still be on its way.
         assert!(stuck <= 1, "{stuck} without an answer");

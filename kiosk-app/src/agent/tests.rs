@@ -1,12 +1,8 @@
 //! The agent's door, knocked at by peers that break its rules.
 
-use super::{Shared, door};
+use super::{Shared, door, sample::envelope};
 use crate::{demo::pki::Pki, frame, service};
-use kiosk_core::{
-    claim::ClaimCode,
-    ids::{EnvelopeId, KeyId},
-    wire::{ClockQuality, Envelope, PROTOCOL, Stamp, ToAgent, ToShell},
-};
+use kiosk_core::wire::{PROTOCOL, ToAgent, ToShell};
 use kiosk_outbox::{Options, Outbox};
 use kiosk_uplink::{Uplink, UplinkConfig, receipt::ReceiptVerifier};
 use std::{
@@ -87,17 +83,6 @@ async fn hear(stream: &mut UnixStream) -> Option<ToShell> {
 
 const HELLO: ToAgent = ToAgent::Hello { protocol: PROTOCOL };
 const WELCOME: ToShell = ToShell::Hello { protocol: PROTOCOL };
-
-fn envelope() -> Envelope {
-    Envelope {
-        id: EnvelopeId::new(1, [7; 10]),
-        service: "report".parse().unwrap(),
-        claim: ClaimCode::draw([1; 8]).unwrap().digest(),
-        key: KeyId(1),
-        made_at: Stamp { unix_ms: 1, clock: ClockQuality::Unsynced },
-        sealed: vec![1, 2, 3],
-    }
-}
 
 #[tokio::test]
 async fn one_shell_too_many_is_sent_away_and_the_next_is_not() {

@@ -104,16 +104,8 @@ impl Heart {
 mod tests {
     use super::*;
     use crate::screen::headless::Headless;
-    use std::{os::unix::net::UnixDatagram, process::Command, time::Instant};
-
-    /// Set in the process whose screen stands still.
-    const CHILD: &str = "NOTIFY_SOCKET";
-    /// Beats come three times as often.
-    const WATCHDOG: Duration = Duration::from_millis(150);
-    /// How long each part of the child's life takes.
-    const PART: Duration = Duration::from_millis(900);
-    /// The parent waits no longer for a message.
-    const PATIENCE: Duration = Duration::from_secs(30);
+    use crate::service::watched::{PART, Watched, is_watched, mark};
+    use std::time::Instant;
 
     /// Started by the test below as a process of its own, since systemd's variables are a process's.
     #[test]
@@ -122,7 +114,7 @@ mod tests {
         let app = App::new().unwrap();
         app.show().unwrap();
         let pulse = Pulse::start(&app, "serving");
-        if std::env::var_os(CHILD).is_none() {
+        if !is_watched() {
             // Alone it shows that nobody is served who does not watch.
             screen.settle();
             assert!(!pulse.is_beating() && !screen.draw(), "an idle page was drawn for nobody");
@@ -135,10 +127,6 @@ mod tests {
         mark("thawed");
         live(|| _ = screen.draw());
         mark("end");
-    }
-
-    fn mark(word: &str) {
-        sd_notify::notify(&[sd_notify::NotifyState::Status(word)]).unwrap();
     }
 
     /// The event loop for one part; `turn` is what it does when it wakes.
@@ -154,33 +142,13 @@ mod tests {
 
     #[test]
     fn frames_that_stop_leave_the_watchdog_hungry() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("notify");
-        let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "screen::pulse::tests::a_screen_that_stands_still_for_a_while"])
-            .env(CHILD, &path)
-            .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
-            .spawn()
-            .unwrap();
-        let said = |until: &str| {
-            let mut fed = 0;
-            loop {
-                let mut bytes = [0; 256];
-                let length = socket.recv(&mut bytes).unwrap();
-                let text = std::str::from_utf8(&bytes[..length]).unwrap();
-                fed += text.matches("WATCHDOG=1").count();
-                if text.contains(until) {
-                    return fed;
-                }
-            }
-        };
+        let watched = Watched::start("screen::pulse::tests::a_screen_that_stands_still_for_a_while");
+        let said = |words| watched.fed_until(words);
         assert_eq!(said("READY=1\nSTATUS=serving"), 0, "fed before the first frame");
         let drawing = said("STATUS=frozen");
         let frozen = said("STATUS=thawed");
         let again = said("STATUS=end");
-        assert!(child.wait().unwrap().success());
+        assert!(watched.ended_well());
         assert!(drawing >= 2, "{drawing} while drawing");
         // A frame painted just before the freeze is still told.
         assert!(frozen <= 1, "{frozen} without a frame");
