@@ -165,11 +165,11 @@ impl Store {
         let id = new.key.id.as_bytes().as_slice();
         let (claim, sha256) = (new.claim.0.as_slice(), new.sha256.as_slice());
         let (made_at, stored_at) = (time(new.made_at), time(new.stored_at));
-        let values = (&new.key.unit, new.service.as_str());
+        let (unit, service) = (&new.key.unit, new.service.as_str());
         let rows = change!(
             &self.0,
             sql,
-            [values.0, id, values.1, claim, sha256, made_at, stored_at, new.receipt, new.sealed]
+            [unit, id, service, claim, sha256, made_at, stored_at, new.receipt, new.sealed]
         )?;
         Ok(rows == 1)
     }
