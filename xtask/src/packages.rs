@@ -9,12 +9,11 @@
 //!
 //! Never: removes or upgrades a package; asks a question that nobody is there to answer.
 
-use crate::process::succeeds;
+use crate::process::{is_root, succeeds};
 use anyhow::Result;
 use std::{
     env, fs,
     io::IsTerminal as _,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
@@ -121,6 +120,12 @@ const NEEDS: &[Need] = &[
         Purpose::Network,
         Sign::Program("ip"),
         "makes networks for the packet filter to be tried in",
+    ),
+    need(
+        "debian-archive-keyring",
+        Purpose::Network,
+        Sign::Data("keyrings/debian-archive-keyring.gpg"),
+        "checks Debian 13's systemd, which judges the units",
     ),
     need("mmdebstrap", Purpose::Image, Sign::Program("mmdebstrap"), "puts Debian's packages into a folder"),
     need("bubblewrap", Purpose::Image, Sign::Program("bwrap"), "runs the image's tools in that folder"),
@@ -292,7 +297,7 @@ fn privilege(places: &Places) -> Option<Vec<&'static str>> {
     if !places.shows(Sign::Program("apt-get")) {
         return None;
     }
-    let root = fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
+    let root = is_root();
     if root {
         return Some(Vec::new());
     }

@@ -11,16 +11,13 @@
 
 use crate::{
     packages::{self, Purpose},
-    process::{cargo, succeeds},
+    process::{cargo, is_root, output_of, succeeds},
     workspace,
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use std::{
     env, fs,
-    os::unix::{
-        fs::{self as unix, MetadataExt as _},
-        net::UnixStream,
-    },
+    os::unix::{fs as unix, net::UnixStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitCode, ExitStatus, Stdio},
     thread,
@@ -63,7 +60,7 @@ impl Server {
         let data = folder.join("data");
         let mut make = as_user(&programs.join("initdb"));
         make.arg("-D").arg(&data).args(["-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]);
-        quietly(make.current_dir(&folder))?;
+        output_of(make.current_dir(&folder))?;
         let mut serve = as_user(&programs.join("postgres"));
         serve.arg("-D").arg(&data).args(["-c", "listen_addresses="]).arg("-k").arg(&folder);
         serve.args(["-c", "max_connections=300"]).stdin(Stdio::null());
@@ -121,9 +118,7 @@ fn programs() -> Result<PathBuf> {
 /// A folder that the server's user owns and nobody else enters.
 fn fresh_folder() -> Result<PathBuf> {
     let template = env::temp_dir().join("kiosk-postgres-XXXXXX");
-    let output = Command::new("mktemp").arg("-d").arg(template).output().context("mktemp")?;
-    ensure!(output.status.success(), "mktemp: {}", String::from_utf8_lossy(&output.stderr));
-    let folder = PathBuf::from(String::from_utf8(output.stdout)?.trim_end());
+    let folder = PathBuf::from(output_of(Command::new("mktemp").arg("-d").arg(template))?.trim_end());
     if let Some((user, group)) = other_user()? {
         unix::chown(&folder, Some(user), Some(group))?;
     }
@@ -132,7 +127,7 @@ fn fresh_folder() -> Result<PathBuf> {
 
 /// Ids of [`USER`] when we are root; nothing when we are somebody PostgreSQL runs as.
 fn other_user() -> Result<Option<(u32, u32)>> {
-    if our_user()? != 0 {
+    if !is_root() {
         return Ok(None);
     }
     let users = fs::read_to_string("/etc/passwd")?;
@@ -142,24 +137,13 @@ fn other_user() -> Result<Option<(u32, u32)>> {
     Ok(Some((id()?, id()?)))
 }
 
-fn our_user() -> Result<u32> {
-    Ok(fs::metadata("/proc/self")?.uid())
-}
-
 /// A program that ends when we do, as [`USER`] when we are root.
 fn as_user(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "INT"]);
-    if our_user().is_ok_and(|user| user == 0) {
+    if is_root() {
         command.args(["--reuid", USER, "--regid", USER, "--clear-groups"]);
     }
     command.arg(program);
     command
-}
-
-/// Runs it; what it said is shown when it fails.
-fn quietly(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
 }

@@ -8,7 +8,7 @@
 use anyhow::{Context as _, Result, bail};
 use std::{
     ffi::OsString,
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
     process::{Command, ExitCode, Stdio},
     thread,
     time::{Duration, Instant},
@@ -23,6 +23,11 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(args);
     command
+}
+
+/// Whether we are root.
+pub(crate) fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|us| us.uid() == 0)
 }
 
 /// Whether the program ran and returned 0; its output goes where ours goes.
